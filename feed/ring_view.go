@@ -1,0 +1,101 @@
+package feed
+
+import (
+	"sort"
+	"time"
+)
+
+// RingView is the content of a Ring at one moment. It is immutable, and as long
+// as it is kept it keeps the lines that it refers to.
+type RingView struct {
+	Generation  uint64
+	First, Next uint64 // sequence numbers of the oldest line and of the one to come
+	Memory      int64  // bytes allocated for text and metadata
+	Stats       RingStats
+
+	segs []*segment
+}
+
+// Line is one log line, safe to be shown.
+type Line struct {
+	Seq    uint64
+	Source int       // number of the source within the selection
+	Time   time.Time // as the line itself says, in UTC; zero: it does not say
+	Level  Level
+	Text   string // the whole line
+	Head   int    // length of the prefix of Text that Time and Level were read from; 0: there is none
+	Cut    bool   // the line was longer than MaxLine
+}
+
+// Len is the number of lines held.
+func (v *RingView) Len() int { return int(v.Next - v.First) } //nolint:gosec // bounded by the ring's size
+
+// Has reports whether the line is held.
+func (v *RingView) Has(seq uint64) bool { return seq >= v.First && seq < v.Next }
+
+// Line returns a copy of the line; false if it is not held.
+func (v *RingView) Line(seq uint64) (Line, bool) {
+	if !v.Has(seq) {
+		return Line{}, false
+	}
+	seg := v.segment(seq)
+	m := seg.at(seq)
+	l := Line{
+		Seq: seq, Source: int(m.source), Level: m.level, Head: int(m.head), Cut: m.cut,
+		Text: string(seg.arena[m.off : m.off+m.length]),
+	}
+	if m.time != 0 {
+		l.Time = time.Unix(0, m.time).UTC()
+	}
+	return l, true
+}
+
+// Lines appends copies of up to n lines from seq on to dst. It starts at the
+// oldest line if seq is older than that.
+func (v *RingView) Lines(dst []Line, seq uint64, n int) []Line {
+	for seq = max(seq, v.First); n > 0; n-- {
+		l, ok := v.Line(seq)
+		if !ok {
+			break
+		}
+		dst = append(dst, l)
+		seq++
+	}
+	return dst
+}
+
+// Bytes is the length of the text held.
+func (v *RingView) Bytes() int64 {
+	var n int64
+	for i, s := range v.segs {
+		if i == len(v.segs)-1 {
+			m := s.at(v.Next - 1)
+			return n + int64(m.off+m.length)
+		}
+		m := s.at(v.segs[i+1].first - 1)
+		n += int64(m.off + m.length)
+	}
+	return n
+}
+
+func (v *RingView) meta(seq uint64) *lineMeta { return v.segment(seq).at(seq) }
+
+// raw returns the line's bytes in the arena and its level: to be read, not kept.
+func (v *RingView) raw(seq uint64) ([]byte, *lineMeta) {
+	seg := v.segment(seq)
+	m := seg.at(seq)
+	return seg.arena[m.off : m.off+m.length], m
+}
+
+func (v *RingView) segment(seq uint64) *segment {
+	n := len(v.segs)
+	if last := v.segs[n-1]; seq >= last.first {
+		return last
+	}
+	return v.segs[sort.Search(n, func(i int) bool { return v.segs[i].first > seq })-1]
+}
+
+func (s *segment) at(seq uint64) *lineMeta {
+	i := seq - s.first
+	return &s.meta[i/chunkLines][i%chunkLines]
+}
