@@ -47,7 +47,6 @@ type RingStats struct {
 // published view refers to is never written again.
 type segment struct {
 	first uint64 // sequence number of its first line
-	lines int    // of a full segment; written before the next segment is published
 	arena []byte // of fixed length
 	meta  [chunksInSeg]*[chunkLines]lineMeta
 }
@@ -200,7 +199,7 @@ func (r *Ring) store(v *RingView, text []byte, m lineMeta) {
 		seg.meta[i/chunkLines] = new([chunkLines]lineMeta)
 		v.Memory += chunkLines * metaSize
 	}
-	m.off, m.length = uint32(r.used), uint32(len(text)) //nolint:gosec // an arena is far smaller than 4 GiB
+	m.off, m.length = uint32(r.used), uint32(len(text))
 	copy(seg.arena[r.used:], text)
 	r.used += len(text)
 	seg.meta[i/chunkLines][i%chunkLines] = m
@@ -214,7 +213,6 @@ func (r *Ring) room(v *RingView, need int) *segment {
 		if r.used+need <= len(last.arena) && v.Next-last.first < chunkLines*chunksInSeg {
 			return last
 		}
-		last.lines = int(v.Next - last.first) //nolint:gosec // at most chunkLines*chunksInSeg
 	}
 	size := min(max(r.grown*2, firstArena), arenaSize)
 	r.grown = size
@@ -238,19 +236,24 @@ func (r *Ring) evict(v *RingView) {
 
 // forget drops the lines before seq, and the segments that hold none other.
 func (r *Ring) forget(v *RingView, seq uint64) {
-	for ; v.First < seq; v.First++ {
-		m := v.meta(v.First)
-		v.Stats.Dropped++
-		v.Stats.DroppedBytes += uint64(m.length)
-	}
 	gone := 0
-	for gone+1 < len(v.segs) && v.segs[gone+1].first <= v.First {
-		v.Memory -= v.segs[gone].memory()
+	for ; v.First < seq; v.First++ {
+		for gone+1 < len(v.segs) && v.segs[gone+1].first <= v.First {
+			gone++
+		}
+		v.Stats.Dropped++
+		v.Stats.DroppedBytes += uint64(v.segs[gone].at(v.First).length)
+	}
+	if gone+1 < len(v.segs) && v.segs[gone+1].first <= v.First {
 		gone++
 	}
-	if gone > 0 {
-		v.segs = append([]*segment(nil), v.segs[gone:]...)
+	if gone == 0 {
+		return
 	}
+	for _, s := range v.segs[:gone] {
+		v.Memory -= s.memory()
+	}
+	v.segs = append([]*segment(nil), v.segs[gone:]...)
 }
 
 func (s *segment) memory() int64 {

@@ -278,4 +278,4 @@ func word(b []byte) []byte {
 	return b
 }
 
-func headLen(n int) uint16 { return uint16(min(n, 1<<16-1)) } //nolint:gosec // bounded here
+func headLen(n int) uint16 { return uint16(min(n, 1<<16-1)) }

@@ -14,7 +14,7 @@ func stamp(b []byte) (ns int64, n int, ok bool) {
 	month, mo := digits(b[5:7])
 	day, d := digits(b[8:10])
 	sec, s := clock(b[11:19])
-	if !y || !mo || !d || !s || month < 1 || month > 12 || day < 1 || day > 31 {
+	if !y || !mo || !d || !s || year < 1971 || year > 2200 || month < 1 || month > 12 || day < 1 || day > 31 {
 		return 0, 0, false
 	}
 	frac, fn := fraction(b[19:])

@@ -28,7 +28,7 @@ type Line struct {
 }
 
 // Len is the number of lines held.
-func (v *RingView) Len() int { return int(v.Next - v.First) } //nolint:gosec // bounded by the ring's size
+func (v *RingView) Len() int { return int(v.Next - v.First) }
 
 // Has reports whether the line is held.
 func (v *RingView) Has(seq uint64) bool { return seq >= v.First && seq < v.Next }
@@ -77,8 +77,6 @@ func (v *RingView) Bytes() int64 {
 	}
 	return n
 }
-
-func (v *RingView) meta(seq uint64) *lineMeta { return v.segment(seq).at(seq) }
 
 // raw returns the line's bytes in the arena and its level: to be read, not kept.
 func (v *RingView) raw(seq uint64) ([]byte, *lineMeta) {
