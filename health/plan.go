@@ -31,6 +31,8 @@ type Check struct {
 	Details  []string  `json:"details,omitempty"` // one line each
 	Command  string    `json:"command,omitempty"` // the talosctl or kubectl command that shows it
 	At       time.Time `json:"at,omitzero"`       // of the oldest fact used
+
+	ranks []int // of Details, while the check is being judged
 }
 
 // Step is one step of the plan, for reading.
