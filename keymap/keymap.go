@@ -23,6 +23,8 @@ const (
 	Logs     Scope = "logs"
 	Flux     Scope = "flux"
 	Exchange Scope = "exchange"
+	Dialog   Scope = "dialog" // a question is open
+	Picker   Scope = "picker" // a list to choose from is open, which also takes text
 )
 
 // Binding ties keys to an action inside a scope.
