@@ -92,6 +92,11 @@ func (c *Cell[T]) Fail(err error, at time.Time) {
 	})
 }
 
+// Clear forgets the value and the error, as if nothing had ever been read.
+func (c *Cell[T]) Clear() {
+	c.swap(func(s *Snapshot[T]) { *s = Snapshot[T]{Seq: s.Seq} })
+}
+
 func (c *Cell[T]) swap(change func(*Snapshot[T])) {
 	c.mu.Lock()
 	s := c.Load()
