@@ -1,0 +1,210 @@
+package ui
+
+// Render draws the header and the window around the cursor: exactly height
+// lines of exactly width cells.
+func (t *Table[T]) Render(width, height int, focused bool) []string {
+	return t.AppendTo(make([]string, 0, max(height, 0)), width, height, focused)
+}
+
+// AppendTo is Render for callers that have lines already.
+func (t *Table[T]) AppendTo(out []string, width, height int, focused bool) []string {
+	if height <= 0 {
+		return out
+	}
+	if t.laidOut != width {
+		t.layout(width)
+	}
+	t.height = height - 1
+	t.scroll()
+	out = append(out, t.header(width))
+	for y := range t.height {
+		i := t.top + y
+		switch {
+		case i < len(t.view):
+			out = append(out, t.row(width, i, focused))
+		case y == 0:
+			out = append(out, t.nothing(width))
+		default:
+			out = append(out, Blank(width))
+		}
+	}
+	return out
+}
+
+func (t *Table[T]) nothing(width int) string {
+	text := t.Empty
+	if len(t.rows) == 0 {
+		text = t.None
+	}
+	p := t.pen
+	p.Start(width)
+	p.Skip(gutter)
+	p.Put(RoleMuted, text)
+	return p.Line()
+}
+
+// scroll moves the window as little as possible so that it holds the cursor.
+func (t *Table[T]) scroll() {
+	if t.height <= 0 {
+		return
+	}
+	if t.cursor < t.top {
+		t.top = t.cursor
+	}
+	if t.cursor >= t.top+t.height {
+		t.top = t.cursor - t.height + 1
+	}
+	t.top = max(min(t.top, len(t.view)-t.height), 0)
+}
+
+// layout decides which columns are shown and how wide.
+func (t *Table[T]) layout(width int) {
+	t.laidOut = width
+	if len(t.widest) != len(t.columns) {
+		t.measure()
+		t.laidOut = width
+	}
+	t.plan = t.plan[:0]
+	for i := range t.columns {
+		t.plan = append(t.plan, placed{i, t.least(i)})
+	}
+	for t.total() > width && t.dropOne() {
+	}
+	t.spread(width - t.total())
+}
+
+// least is the width below which a column is dropped.
+func (t *Table[T]) least(i int) int {
+	c := &t.columns[i]
+	if c.Whole || c.Min == 0 {
+		return t.widest[i]
+	}
+	return min(c.Min, t.widest[i])
+}
+
+func (t *Table[T]) total() int {
+	n := gutter
+	for i, p := range t.plan {
+		n += p.width
+		if i > 0 {
+			n += gap
+		}
+	}
+	return n
+}
+
+// dropOne gives up the column that is the first to go.
+func (t *Table[T]) dropOne() bool {
+	worst := -1
+	for i, p := range t.plan {
+		if d := t.columns[p.col].Drop; d > 0 && (worst < 0 || d > t.columns[t.plan[worst].col].Drop) {
+			worst = i
+		}
+	}
+	if worst < 0 {
+		return false
+	}
+	t.plan = append(t.plan[:worst], t.plan[worst+1:]...)
+	return true
+}
+
+// spread gives the cells left over: first up to each natural width, then to
+// those that grow.
+func (t *Table[T]) spread(left int) {
+	for i := range t.plan {
+		more := min(t.widest[t.plan[i].col]-t.plan[i].width, left)
+		if more > 0 {
+			t.plan[i].width += more
+			left -= more
+		}
+	}
+	for i := len(t.plan) - 1; i >= 0 && left > 0; i-- {
+		if t.columns[t.plan[i].col].Grow {
+			t.plan[i].width += left
+			return
+		}
+	}
+}
+
+func (t *Table[T]) header(width int) string {
+	p := t.pen
+	p.Start(width)
+	p.Skip(gutter)
+	for i, pl := range t.plan {
+		c := &t.columns[pl.col]
+		if i > 0 {
+			p.Skip(gap)
+		}
+		p.Cell(pl.width)
+		title := c.Title
+		if pl.col == t.sortBy {
+			title += p.th.Glyph("▾", "v")
+		}
+		if c.Right {
+			p.PutRight(RoleHeader, title)
+		} else {
+			p.Put(RoleHeader, title)
+		}
+		p.Done()
+	}
+	return p.Line()
+}
+
+func (t *Table[T]) row(width, i int, focused bool) string {
+	p, row := t.pen, &t.rows[t.view[i]]
+	p.Start(width)
+	switch {
+	case t.marks[t.key(row)]:
+		p.Put(RoleMark, p.th.Shape(RoleMark))
+	case i == t.cursor:
+		p.Put(RoleFocus, p.th.Shape(RoleFocus))
+	default:
+		p.Skip(gutter)
+	}
+	t.cells(p, row)
+	line := p.Line()
+	if i == t.cursor && focused {
+		return p.th.Over(RoleCursor, line)
+	}
+	return line
+}
+
+func (t *Table[T]) cells(p *Pen, row *T) {
+	for i := 0; i < len(t.plan); i++ {
+		c := &t.columns[t.plan[i].col]
+		if i > 0 {
+			p.Skip(gap)
+		}
+		if c.Fleeting && t.Span != nil {
+			last, w := t.fleeting(i)
+			p.Cell(w)
+			if t.Span(p, row) {
+				p.Done()
+				p.Undim()
+				i = last
+				continue
+			}
+		}
+		p.Cell(t.plan[i].width)
+		switch {
+		case c.Draw != nil:
+			c.Draw(p, row)
+		case c.Right:
+			p.PutRight(RoleText, c.Text(row))
+		default:
+			p.Put(RoleText, c.Text(row))
+		}
+		p.Done()
+		p.Undim()
+	}
+}
+
+// fleeting is the last of the neighbouring Fleeting columns from i on, and
+// the width of them all.
+func (t *Table[T]) fleeting(i int) (last, width int) {
+	width = t.plan[i].width
+	for last = i; last+1 < len(t.plan) && t.columns[t.plan[last+1].col].Fleeting; last++ {
+		width += gap + t.plan[last+1].width
+	}
+	return last, width
+}
