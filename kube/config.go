@@ -182,13 +182,30 @@ func complete(merged *api.Config, entry *api.Context, name string, paths []strin
 		missing = fmt.Sprintf("the user %q", entry.AuthInfo)
 	}
 	if missing == "" {
-		return nil
+		return present(merged.Clusters[entry.Cluster], merged.AuthInfos[entry.AuthInfo])
 	}
 	return &cluster.Trouble{
 		Kind: cluster.TroubleBadFile,
 		What: feed.Clean(fmt.Sprintf("context %q in %s needs %s, which is not there", name, strings.Join(paths, ", "), missing)),
 		Do:   "fetch the kubeconfig again or take another context",
 	}
+}
+
+// present says which file that the entries name cannot be read; user may be nil.
+func present(c *api.Cluster, user *api.AuthInfo) error {
+	files := []string{c.CertificateAuthority}
+	if user != nil {
+		files = append(files, user.ClientCertificate, user.ClientKey, user.TokenFile)
+	}
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		if _, err := os.Stat(file); err != nil {
+			return badFile(file, err)
+		}
+	}
+	return nil
 }
 
 // readCertificates fills CA and Expiry from the data or the files named.
