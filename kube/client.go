@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -63,6 +64,7 @@ type Client struct {
 	core      rest.Interface
 	auth      rest.Interface
 	leases    rest.Interface
+	policy    rest.Interface
 	dynamic   dynamic.Interface
 	plugin    *pluginOutput
 
@@ -132,6 +134,9 @@ func (c *Client) connect(rc *rest.Config, dial Dial) error {
 		return err
 	}
 	if c.leases, err = restClient(rc, c.http, "/apis", coordinationv1.SchemeGroupVersion, coordinationv1.AddToScheme); err != nil {
+		return err
+	}
+	if c.policy, err = restClient(rc, c.http, "/apis", policyv1.SchemeGroupVersion, policyv1.AddToScheme); err != nil {
 		return err
 	}
 	c.dynamic, err = dynamic.NewForConfigAndClient(dynamic.ConfigFor(rc), c.http)

@@ -1,0 +1,147 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/talos-cockpit/talos-cockpit/board"
+	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
+	"github.com/talos-cockpit/talos-cockpit/talosapi"
+)
+
+// tailLines is how much of each log comes before the lines that are written from now on.
+const tailLines = 200
+
+// logs follows the chosen selection; a new one ends the streams of the old.
+func (l *link) logs(ctx context.Context) {
+	client, err := l.waitForTalos(ctx)
+	if err != nil {
+		return
+	}
+	var current context.CancelFunc
+	var streams sync.WaitGroup
+	defer func() {
+		if current != nil {
+			current()
+		}
+		streams.Wait()
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case sources := <-l.s.follow:
+			if current != nil {
+				current()
+			}
+			var selection context.Context
+			selection, current = context.WithCancel(ctx)
+			l.followAll(selection, client, sources, &streams)
+		}
+	}
+}
+
+func (l *link) waitForTalos(ctx context.Context) (*talosapi.Client, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-l.opened:
+		return l.talos.Load(), nil
+	}
+}
+
+// followAll opens one stream a source into a new generation of the ring.
+func (l *link) followAll(ctx context.Context, client *talosapi.Client, sources []cluster.LogSource, streams *sync.WaitGroup) {
+	f := &follow{
+		board: l.s.board, ring: l.s.board.Logs, generation: l.s.board.Logs.Reset(),
+		state: cluster.LogState{Sources: sources, Streams: make([]cluster.StreamState, len(sources))},
+	}
+	f.state.Generation = f.generation
+	now := time.Now()
+	for i, source := range sources {
+		f.state.Streams[i] = cluster.StreamState{Source: source, State: string(talosapi.StreamConnecting), Since: now}
+	}
+	f.publish()
+	for i, source := range sources {
+		streams.Add(1)
+		l.s.opts.Go(func() {
+			defer streams.Done()
+			client.FollowLogs(ctx, source.Address, source.Service, talosapi.LogOptions{Tail: tailLines, Follow: true},
+				func(b talosapi.Batch) { f.take(i, b) },
+				func(e talosapi.StreamEvent) { f.event(i, e) })
+		})
+	}
+}
+
+// follow is one selection being followed.
+type follow struct {
+	board      *board.Board
+	ring       *feed.Ring
+	generation uint64
+
+	mu    sync.Mutex
+	state cluster.LogState
+}
+
+// take adds a batch to the ring and counts it.
+func (f *follow) take(source int, b talosapi.Batch) {
+	if !f.ring.AppendIf(f.generation, uint16(source), b, time.Now()) { //nolint:gosec // the selection holds far fewer
+		return
+	}
+	f.mu.Lock()
+	one := &f.state.Streams[source]
+	one.Lines += uint64(len(b))
+	for _, line := range b {
+		one.Bytes += uint64(len(line)) + 1
+	}
+	f.mu.Unlock()
+	f.board.Gate.Mark(board.TopicLogs.Set())
+}
+
+// event notes what happened to a stream; gaps and breaks leave a mark in the ring.
+func (f *follow) event(source int, e talosapi.StreamEvent) {
+	f.mu.Lock()
+	one := &f.state.Streams[source]
+	since := one.Since
+	if string(e.Kind) != one.State {
+		one.Since = e.At
+	}
+	one.State, one.Err = string(e.Kind), e.Err
+	name := one.Source.Node + " " + one.Source.Service
+	f.mu.Unlock()
+	if text := markText(name, e, since); text != "" {
+		f.ring.Mark(f.generation, uint16(source), text, e.At) //nolint:gosec // the selection holds far fewer
+	}
+	f.publish()
+}
+
+// markText is the line that marks an event in the stream; empty: none.
+func markText(name string, e talosapi.StreamEvent, since time.Time) string {
+	switch e.Kind {
+	case talosapi.StreamBroken:
+		return name + ": the stream broke: " + e.Err.What
+	case talosapi.StreamResumed:
+		return fmt.Sprintf("%s: reconnected after %s, %d lines recovered", name, e.At.Sub(since).Round(100*time.Millisecond), e.Lines)
+	case talosapi.StreamGap:
+		return fmt.Sprintf("%s: reconnected after %s, the place is lost: lines may be missing here", name, e.At.Sub(since).Round(100*time.Millisecond))
+	case talosapi.StreamRefused:
+		return name + ": " + e.Err.What
+	case talosapi.StreamConnecting, talosapi.StreamFollowing, talosapi.StreamEnded:
+	}
+	return ""
+}
+
+// publish copies the state to the board, unless another selection is shown by now.
+func (f *follow) publish() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ring.Load().Generation != f.generation {
+		return
+	}
+	state := f.state
+	state.Streams = append([]cluster.StreamState(nil), f.state.Streams...)
+	f.board.LogState.Set(state, time.Now())
+}

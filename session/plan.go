@@ -1,0 +1,118 @@
+package session
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/health"
+	"github.com/talos-cockpit/talos-cockpit/runbook"
+	"github.com/talos-cockpit/talos-cockpit/talosapi"
+)
+
+// planEvery is how often the plan is judged anew while it is on the screen.
+const planEvery = 5 * time.Second
+
+const factsTimeout = 10 * time.Second
+
+// plans judges the exchange of the chosen node again and again while it is shown.
+func (l *link) plans(ctx context.Context) {
+	node := ""
+	tick := time.NewTicker(planEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case node = <-l.s.target:
+		case <-tick.C:
+			if !l.s.visible.Load().Exchange {
+				continue
+			}
+		}
+		if node == "" {
+			continue
+		}
+		plan := runbook.Exchange(l.facts(ctx, node))
+		if ctx.Err() != nil {
+			return
+		}
+		if old := l.s.board.Plan.Load(); old.Has() && samePlan(old.Value, plan) {
+			l.s.board.Plan.Touch(time.Now())
+			continue
+		}
+		l.s.board.Plan.Set(plan, time.Now())
+	}
+}
+
+// samePlan compares what is shown; the times of the facts are not.
+func samePlan(a, b health.Plan) bool { return reflect.DeepEqual(undated(a), undated(b)) }
+
+func undated(p health.Plan) health.Plan {
+	checks := make([]health.Check, len(p.Checks))
+	copy(checks, p.Checks)
+	for i := range checks {
+		checks[i].At = time.Time{}
+	}
+	p.Checks = checks
+	return p
+}
+
+// facts gathers what the preflight is judged by; what cannot be read stays unknown.
+func (l *link) facts(ctx context.Context, node string) health.Facts {
+	ctx, cancel := context.WithTimeout(ctx, factsTimeout)
+	defer cancel()
+	f := health.Facts{Target: node, Inventory: l.inv.now(), Status: l.status.get()}
+	if flux := l.s.board.Flux.Load(); flux.Has() || flux.Err != nil {
+		f.Flux = cluster.Reading[cluster.FluxList]{Value: flux.Value, At: flux.At, Since: flux.Since}
+		if flux.Err != nil {
+			t := trouble(flux.Err)
+			f.Flux.Err = &t
+		}
+	}
+	if talos := l.talos.Load(); talos != nil {
+		f.Endpoints = endpointFacts(talos)
+	}
+	if client := l.kube.Load(); client != nil {
+		f.Rights = readRights(ctx, client)
+		lock, err := client.MaintenanceLock(ctx)
+		f.Lock = reading(cluster.Lock{
+			Held: lock.Holder != "", Holder: lock.Holder, Since: lock.Since, Lapsed: lock.Holder != "" && !lock.Held(time.Now()),
+		}, err)
+		forecast, err := client.Forecast(ctx, node)
+		f.Forecast = reading(forecast, err)
+	}
+	f.Now = time.Now()
+	return f
+}
+
+func reading[T any](v T, err error) cluster.Reading[T] {
+	now := time.Now()
+	if err != nil {
+		t := trouble(err)
+		return cluster.Reading[T]{Err: &t, Since: now}
+	}
+	return cluster.Reading[T]{Value: v, At: now}
+}
+
+func endpointFacts(client *talosapi.Client) cluster.Reading[[]cluster.Endpoint] {
+	now := time.Now()
+	r := cluster.Reading[[]cluster.Endpoint]{At: now}
+	for _, e := range client.Endpoints() {
+		one := cluster.Endpoint{Address: e.Address, At: now}
+		if e.Node != nil {
+			one.Node, one.VIP = e.Node.Hostname, e.Node.Shared != ""
+		}
+		if e.State != talosapi.EndpointUp {
+			one.Err = e.Err
+			if one.Err == nil {
+				one.Err = &cluster.Trouble{Kind: cluster.TroubleOther, What: e.Address + " is " + string(e.State)}
+			}
+		} else if !e.Forwards {
+			one.Err = &cluster.Trouble{Kind: cluster.TroubleNoForwarding, What: e.Address + " is a worker, which forwards nothing"}
+		}
+		r.Value = append(r.Value, one)
+	}
+	return r
+}

@@ -1,0 +1,69 @@
+package session
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/demo/pki"
+)
+
+func TestProve(t *testing.T) {
+	one, err := pki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := pki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := one.Kubernetes.CertPEM(), two.Kubernetes.CertPEM()
+	members := []cluster.Member{{Hostname: "cp-1", Addresses: []string{"10.0.0.1"}}, {Hostname: "WK-1", Addresses: []string{"10.0.0.2"}}}
+	nodes := []cluster.KubeNode{{Name: "cp-1", Addresses: []string{"10.0.0.1"}}, {Name: "wk-1", Addresses: []string{"10.0.0.2", "fd00::2"}}}
+	moved := []cluster.KubeNode{{Name: "cp-1", Addresses: []string{"10.9.9.9"}}, nodes[1]}
+	others := []cluster.KubeNode{{Name: "other", Addresses: []string{"10.9.9.9"}}}
+	cases := []struct {
+		name string
+		e    evidence
+		want cluster.Proof
+	}{
+		{"nothing known", evidence{}, cluster.ProofPending},
+		{"same CA and alive", evidence{talosCA: a, kubeCA: a, kubeAlive: true}, cluster.ProofSame},
+		{"same CA in a bundle", evidence{talosCA: a, kubeCA: append(append([]byte{}, b...), a...), kubeAlive: true}, cluster.ProofSame},
+		{"same CA but never answered", evidence{talosCA: a, kubeCA: a}, cluster.ProofPending},
+		{"other CA", evidence{talosCA: a, kubeCA: b, kubeAlive: true}, cluster.ProofDifferent},
+		{"other CA, other nodes", evidence{talosCA: a, kubeCA: b, kubeAlive: true, members: members, nodes: others}, cluster.ProofDifferent},
+		{"other CA, same nodes", evidence{talosCA: a, kubeCA: b, kubeAlive: true, members: members, nodes: nodes}, cluster.ProofImpossible},
+		{"no CA, same nodes", evidence{kubeCA: a, members: members, nodes: nodes}, cluster.ProofSame},
+		{"no CA, a node moved", evidence{members: members, nodes: moved}, cluster.ProofImpossible},
+		{"no CA, other nodes", evidence{members: members, nodes: others}, cluster.ProofDifferent},
+		{"no CA, no members", evidence{members: []cluster.Member{}, nodes: nodes}, cluster.ProofImpossible},
+		{"no CA, members not read", evidence{nodes: nodes}, cluster.ProofPending},
+		{"broken CA counts as none", evidence{talosCA: []byte("x"), kubeCA: a, members: members, nodes: nodes}, cluster.ProofSame},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got, why := prove(c.e)
+			if got != c.want || why == "" {
+				t.Errorf("%q because %q, want %q with a reason", got, why, c.want)
+			}
+		})
+	}
+}
+
+func TestReadOnlyUntilProven(t *testing.T) {
+	for proof, want := range map[cluster.Proof]string{
+		cluster.ProofSame: "", cluster.ProofDifferent: "different clusters",
+		cluster.ProofPending: "not proven", cluster.ProofImpossible: "not proven", "": "not proven",
+	} {
+		s := status{now: cluster.Status{Proof: proof}}
+		if got := s.whyReadOnly(); (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("proof %q: read-only because %q, want %q", proof, got, want)
+		}
+		s.readOnly = true
+		if got := s.whyReadOnly(); !strings.Contains(got, "--read-only") {
+			t.Errorf("proof %q with --read-only: %q", proof, got)
+		}
+	}
+}
