@@ -1,0 +1,139 @@
+package talosd
+
+import (
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/talos-cockpit/talos-cockpit/demo/scene"
+)
+
+// wave is one slow swing of a load.
+type wave struct {
+	height float64
+	period float64 // seconds
+	phase  float64
+}
+
+// value is between -height and height.
+func (w wave) value(t float64) float64 {
+	return w.height * math.Sin(2*math.Pi*t/w.period+w.phase)
+}
+
+// integral of value from 0 to t.
+func (w wave) integral(t float64) float64 {
+	k := 2 * math.Pi / w.period
+	return w.height / k * (math.Cos(w.phase) - math.Cos(k*t+w.phase))
+}
+
+// core is the load of one CPU core: a level with waves on it, so that both its
+// value and its sum over time follow from the time alone.
+type core struct {
+	level float64
+	waves [3]wave
+}
+
+func newCore(rng *rand.Rand, level float64) core {
+	periods := [3]float64{23, 97, 421}
+	c := core{level: level}
+	for i, period := range periods {
+		c.waves[i] = wave{
+			height: level * (0.1 + 0.2*rng.Float64()),
+			period: period * (0.8 + 0.4*rng.Float64()),
+			phase:  2 * math.Pi * rng.Float64(),
+		}
+	}
+	return c
+}
+
+// busy is the share of time, 0 to 1, that the core works at t seconds.
+func (c core) busy(t float64) float64 {
+	sum := c.level
+	for _, w := range c.waves {
+		sum += w.value(t)
+	}
+	return sum
+}
+
+// busySeconds is how long the core has worked in the first t seconds.
+func (c core) busySeconds(t float64) float64 {
+	sum := c.level * t
+	for _, w := range c.waves {
+		sum += w.integral(t)
+	}
+	return sum
+}
+
+// loadModel is how a node is used: everything follows from its seed and the
+// time since it booted.
+type loadModel struct {
+	cores  []core
+	memory core    // share of the memory in use
+	disk   float64 // share of the disk in use
+	net    core    // in units of 100 kB/s
+}
+
+func newLoadModel(rng *rand.Rand, spec scene.Node) loadModel {
+	level := 0.06 + 0.12*rng.Float64()
+	if spec.ControlPlane {
+		level += 0.1
+	}
+	m := loadModel{
+		memory: newCore(rng, 0.28+0.14*rng.Float64()),
+		disk:   0.06 + 0.1*rng.Float64(),
+		net:    newCore(rng, 0.5+rng.Float64()),
+	}
+	for i := range m.memory.waves {
+		m.memory.waves[i].height /= 4
+		m.memory.waves[i].period *= 3
+	}
+	for range max(spec.CPUs, 1) {
+		m.cores = append(m.cores, newCore(rng, level*(0.85+0.3*rng.Float64())))
+	}
+	return m
+}
+
+// busySeconds is the work of all cores in the first t seconds.
+func (m loadModel) busySeconds(t float64) float64 {
+	var sum float64
+	for _, c := range m.cores {
+		sum += c.busySeconds(t)
+	}
+	return sum
+}
+
+// average is the mean number of busy cores over the window before t.
+func (m loadModel) average(t float64, window time.Duration) float64 {
+	from := max(t-window.Seconds(), 0)
+	if t <= from {
+		return 0
+	}
+	return (m.busySeconds(t) - m.busySeconds(from)) / (t - from)
+}
+
+// CPUBusy returns the share of the node's CPU that is in use now, 0 to 1: the
+// same number that SystemStat's counters give. The other side of a simulation
+// can report it, too, so that both agree.
+func (n *Node) CPUBusy() float64 {
+	t := n.uptime()
+	var sum float64
+	for _, c := range n.load.cores {
+		sum += c.busy(t)
+	}
+	return sum / float64(len(n.load.cores))
+}
+
+// MemoryUsed returns the bytes of memory in use now, as Memory reports them.
+func (n *Node) MemoryUsed() int64 {
+	return int64(float64(n.spec.Memory) * n.load.memory.busy(n.uptime()))
+}
+
+// DiskUsed returns the bytes in use on the node's /var.
+func (n *Node) DiskUsed() int64 {
+	return int64(float64(n.spec.Disk) * n.load.disk)
+}
+
+// uptime is the time since the machine's boot, in seconds.
+func (n *Node) uptime() float64 { return n.current().uptime() }
+
+func (l *life) uptime() float64 { return max(l.n.c.now().Sub(l.boot).Seconds(), 0) }

@@ -1,0 +1,83 @@
+package talosd
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	talosconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
+)
+
+// config is the machine configuration that the node runs.
+func (n *Node) config() (talosconfig.Provider, error) {
+	provider, err := configloader.NewFromBytes([]byte(n.configText()))
+	if err != nil {
+		return nil, fmt.Errorf("reading the machine configuration of %s: %w", n.spec.Name, err)
+	}
+	return provider, nil
+}
+
+func (n *Node) configText() string {
+	c := n.c
+	b64 := base64.StdEncoding.EncodeToString
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("version: v1alpha1")
+	line("debug: false")
+	line("persist: true")
+	line("machine:")
+	line("    type: %s", n.machineType())
+	line("    token: %s.%s", hex(n.random("token"), 6), hex(n.random("token secret"), 16))
+	line("    ca:")
+	line("        crt: %s", b64(c.pki.Talos.CertPEM()))
+	if n.spec.ControlPlane {
+		line("        key: %s", b64(c.pki.Talos.KeyPEM()))
+	} else {
+		line("        key: \"\"")
+	}
+	line("    certSANs: []")
+	line("    kubelet:")
+	line("        image: ghcr.io/siderolabs/kubelet:%s", c.scene.Kubernetes)
+	line("        defaultRuntimeSeccompProfileEnabled: true")
+	line("        disableManifestsDirectory: true")
+	line("    network:")
+	line("        hostname: %s", n.spec.Name)
+	line("        interfaces:")
+	line("            - interface: end0")
+	line("              addresses:")
+	line("                - %s/24", n.spec.Address)
+	if n.spec.ControlPlane {
+		line("              vip:")
+		line("                ip: %s", c.scene.APIAddress)
+	}
+	line("    install:")
+	line("        disk: /dev/nvme0n1")
+	line("        image: factory.talos.dev/metal-installer/%s:%s", schematicID, n.spec.Talos)
+	line("        wipe: false")
+	line("cluster:")
+	line("    id: %s", b64([]byte(c.scene.Cluster)))
+	line("    secret: %s", b64([]byte(hex(c.nodes[0].random("cluster secret"), 32))))
+	line("    controlPlane:")
+	line("        endpoint: %s", c.endpointURL())
+	line("    clusterName: %s", c.scene.Cluster)
+	line("    network:")
+	line("        dnsDomain: cluster.local")
+	line("        podSubnets:")
+	line("            - %s", c.scene.PodCIDR)
+	line("        serviceSubnets:")
+	line("            - %s", c.scene.ServiceCIDR)
+	line("    token: %s.%s", hex(c.nodes[0].random("bootstrap"), 6), hex(c.nodes[0].random("bootstrap secret"), 16))
+	line("    ca:")
+	line("        crt: %s", b64(c.pki.Kubernetes.CertPEM()))
+	if n.spec.ControlPlane {
+		line("        key: %s", b64(c.pki.Kubernetes.KeyPEM()))
+		line("    etcd:")
+		line("        ca:")
+		line("            crt: %s", b64(c.pki.Etcd.CertPEM()))
+		line("            key: %s", b64(c.pki.Etcd.KeyPEM()))
+	} else {
+		line("        key: \"\"")
+	}
+	return b.String()
+}
