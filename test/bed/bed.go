@@ -183,7 +183,7 @@ func prepare(o Options) (*Bed, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range []string{"", "logs", "etcd", "pki", "tmp"} {
+	for _, d := range []string{"", "logs", "etcd", "pki", "tmp", "artifacts"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			return nil, err
 		}

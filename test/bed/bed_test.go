@@ -150,12 +150,7 @@ func TestLogsFollow(t *testing.T) {
 }
 
 func TestBudgetRefusesEviction(t *testing.T) {
-	_, err := shared.Kubectl(withTimeout(t, time.Minute), "drain", "talos-test04", "--dry-run=server",
-		"--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=5s")
-	if err != nil {
-		t.Errorf("dry run of a drain: %v", err)
-	}
-	err = shared.Evict(withTimeout(t, time.Minute), "database", "etcd-locked-0")
+	err := shared.Evict(withTimeout(t, time.Minute), "database", "etcd-locked-0")
 	var status *bed.StatusError
 	if !errors.As(err, &status) || status.Code != 429 || !strings.Contains(status.Body, "etcd-locked") {
 		t.Errorf("eviction against a budget of none: %v", err)

@@ -3,6 +3,7 @@ package bed
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,8 @@ var tools = []string{
 	"github.com/fluxcd/helm-controller",
 	"github.com/fluxcd/notification-controller",
 }
+
+const fluxModule = "github.com/fluxcd/flux2/v2"
 
 // kubeallNames are the programs that the binary kubeall is.
 var kubeallNames = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "etcd"}
@@ -111,16 +114,74 @@ func buildInto(ctx context.Context, src, dir string, log io.Writer) error {
 			return err
 		}
 	}
+	if err := buildFlux(ctx, src, dir, log); err != nil {
+		return fmt.Errorf("the flux command: %w", err)
+	}
 	return extractFiles(ctx, src, dir)
+}
+
+// buildFlux builds the flux command. Its module lacks the manifests that its
+// sources embed (flux install is all that uses them), so it is built from a copy
+// with a placeholder, which a go.mod beside the copy puts in the module's place.
+func buildFlux(ctx context.Context, src, dir string, log io.Writer) error {
+	work, err := os.MkdirTemp("", "bed-flux-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(work) }()
+	module, err := moduleDir(ctx, src, fluxModule)
+	if err != nil {
+		return err
+	}
+	copied := filepath.Join(work, "flux2")
+	if err := os.CopyFS(copied, os.DirFS(module)); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(copied, "cmd", "flux", "manifests"), 0o700); err != nil {
+		return err
+	}
+	placeholder := filepath.Join(copied, "cmd", "flux", "manifests", "placeholder.yaml")
+	if err := os.WriteFile(placeholder, []byte("{}\n"), 0o600); err != nil {
+		return err
+	}
+	if err := copyFiles(work, []string{filepath.Join(src, "go.mod"), filepath.Join(src, "go.sum")}); err != nil {
+		return err
+	}
+	modfile := filepath.Join(work, "go.mod")
+	steps := [][]string{
+		{"mod", "edit", "-replace=" + fluxModule + "=" + copied, modfile},
+		{"build", "-modfile=" + modfile, "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(dir, "flux"), fluxModule + "/cmd/flux"},
+	}
+	for _, args := range steps {
+		cmd := goCommand(ctx, src, args...)
+		cmd.Stdout, cmd.Stderr = log, log
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("go %s: %w", args[0], err)
+		}
+	}
+	return nil
+}
+
+func moduleDir(ctx context.Context, src, module string) (string, error) {
+	// Unlike go list -m, this fetches what is not in the module cache.
+	out, err := goCommand(ctx, src, "mod", "download", "-json", module).Output()
+	if err != nil {
+		return "", fmt.Errorf("go mod download %s: %w", module, err)
+	}
+	var m struct{ Dir string }
+	if err := json.Unmarshal(out, &m); err != nil || m.Dir == "" {
+		return "", fmt.Errorf("go mod download %s says no folder (%w)", module, err)
+	}
+	return m.Dir, nil
 }
 
 func extractFiles(ctx context.Context, src, dir string) error {
 	for _, e := range extracts {
-		out, err := goCommand(ctx, src, "list", "-m", "-f", "{{.Dir}}", e.module).Output()
+		module, err := moduleDir(ctx, src, e.module)
 		if err != nil {
-			return fmt.Errorf("go list -m %s: %w", e.module, err)
+			return err
 		}
-		files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(out)), filepath.FromSlash(e.glob)))
+		files, err := filepath.Glob(filepath.Join(module, filepath.FromSlash(e.glob)))
 		if err != nil || len(files) == 0 {
 			return fmt.Errorf("%s has no %s (%w)", e.module, e.glob, err)
 		}

@@ -30,10 +30,11 @@ func (b *Bed) createNodes(ctx context.Context, n int) error {
 		}
 	}
 	err := b.within(ctx, readyLimit, func(ctx context.Context) error { return b.nodesReady(ctx, n) })
-	if err == nil {
-		b.log("%d nodes are ready", n)
+	if err != nil {
+		return fmt.Errorf("nodes: %w%s", err, tail(b.LogFile("kwok"), 5))
 	}
-	return err
+	b.log("%d nodes are ready", n)
+	return nil
 }
 
 // node is a Turing Pi's compute module as its kubelet would register it: the
@@ -64,7 +65,8 @@ func node(i int, addr netip.Addr) object {
 				"architecture": "arm64", "operatingSystem": "linux", "osImage": "Talos (v1.13.9)",
 				"kernelVersion": "6.18.24-talos", "containerRuntimeVersion": "containerd://2.2.4",
 				"kubeletVersion": KubernetesVersion, "kubeProxyVersion": "",
-				"machineID": fmt.Sprintf("%032x", i), "bootID": fmt.Sprintf("00000000-0000-4000-8000-%012x", i),
+				// KWOK's template does not quote: an id of digits alone becomes a number.
+				"machineID": fmt.Sprintf("c0ffee%026x", i), "bootID": fmt.Sprintf("00000000-0000-4000-8000-%012x", i),
 				"systemUUID": fmt.Sprintf("00000000-0000-4000-9000-%012x", i),
 			},
 		},
@@ -121,13 +123,14 @@ func (b *Bed) createWorkloads(ctx context.Context) error {
 	// namespaces: the first attempts to create pods may be refused.
 	err := b.within(ctx, readyLimit, func(ctx context.Context) error { return b.Apply(ctx, workloads) })
 	if err != nil {
-		return err
+		return fmt.Errorf("workloads: %w", err)
 	}
-	err = b.within(ctx, readyLimit, func(ctx context.Context) error { return b.podsReady(ctx) })
-	if err == nil {
-		b.log("workloads run")
+	err = b.within(ctx, readyLimit, b.podsReady)
+	if err != nil {
+		return fmt.Errorf("workloads: %w%s", err, tail(b.LogFile("kwok"), 5))
 	}
-	return err
+	b.log("workloads run")
+	return nil
 }
 
 // podsReady says whether every pod runs or has done its work, and every Deployment,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -113,13 +114,23 @@ func (b *Bed) kubeClient(kubeconfig, port string) []string {
 }
 
 // StopAPI ends the API server, so that connections to it are refused; everything
-// else keeps running. It returns when the process is gone.
-func (b *Bed) StopAPI(context.Context) error {
+// else keeps running. It returns when they are.
+func (b *Bed) StopAPI(ctx context.Context) error {
 	p, ok := b.state.find("kube-apiserver")
 	if !ok || !p.alive() {
 		return errors.New("the API server does not run")
 	}
-	return p.stop(true)
+	if err := p.stop(true); err != nil {
+		return err
+	}
+	// The system closes the sockets a moment after the process seems gone.
+	return b.within(ctx, stopGrace, func(ctx context.Context) error {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", b.addr("api"))
+		if err == nil {
+			return errors.Join(errors.New("the API server's port is still open"), c.Close())
+		}
+		return nil
+	})
 }
 
 // FreezeAPI makes the API server hang: connections are accepted by the system,

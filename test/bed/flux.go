@@ -112,7 +112,10 @@ func (b *Bed) createFluxObjects(ctx context.Context) error {
 		return err
 	}
 	for _, path := range []string{KustomizationInfraPath, KustomizationWebPath, HelmReleasePath} {
-		err := b.within(ctx, readyLimit, func(ctx context.Context) error { return b.settled(ctx, path, "True", "") })
+		err := b.within(ctx, readyLimit, func(ctx context.Context) error {
+			_, err := b.settled(ctx, path, "True", "")
+			return err
+		})
 		if err != nil {
 			return fmt.Errorf("%w%s", err, tail(b.LogFile("kustomize-controller"), 5))
 		}
@@ -121,12 +124,12 @@ func (b *Bed) createFluxObjects(ctx context.Context) error {
 	return nil
 }
 
-// settled says whether an object's Ready condition has a status for its present
-// generation and, if one is given, for the revision.
-func (b *Bed) settled(ctx context.Context, path, status, revision string) error {
+// settled returns the message of an object's Ready condition, or an error if that
+// has not the status for the present generation and, if one is given, the revision.
+func (b *Bed) settled(ctx context.Context, path, status, revision string) (string, error) {
 	var o conditioned
 	if err := b.Get(ctx, path, &o); err != nil {
-		return err
+		return "", err
 	}
 	ready := o.get("Ready")
 	switch {
@@ -134,23 +137,21 @@ func (b *Bed) settled(ctx context.Context, path, status, revision string) error 
 	case o.Status.ObservedGeneration != o.Metadata.Generation:
 	case revision != "" && o.Status.LastAttemptedRevision != revision:
 	default:
-		return nil
+		return ready.Message, nil
 	}
-	return fmt.Errorf("%s is Ready=%s (%s: %s) at %s, wanted Ready=%s at %s", o.Metadata.Name,
+	return "", fmt.Errorf("%s is Ready=%s (%s: %s) at %s, wanted Ready=%s at %s", o.Metadata.Name,
 		ready.Status, ready.Reason, ready.Message, o.Status.LastAttemptedRevision, status, revision)
 }
 
 // AwaitReady waits until a Flux object's Ready condition has the status "True" or
 // "False", and, if revision is not "", that revision was attempted. It returns the
 // condition's message.
-func (b *Bed) AwaitReady(ctx context.Context, path, status, revision string) (string, error) {
-	err := poll(ctx, func(ctx context.Context) error { return b.settled(ctx, path, status, revision) })
-	if err != nil {
-		return "", err
-	}
-	var o conditioned
-	err = b.Get(ctx, path, &o)
-	return o.get("Ready").Message, err
+func (b *Bed) AwaitReady(ctx context.Context, path, status, revision string) (message string, err error) {
+	err = poll(ctx, func(ctx context.Context) error {
+		message, err = b.settled(ctx, path, status, revision)
+		return err
+	})
+	return message, err
 }
 
 // Push writes files (path in the repository to content), commits and pushes them

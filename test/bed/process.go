@@ -119,16 +119,17 @@ func (b *Bed) awaitReady(ctx context.Context, c command, exited <-chan error) er
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("not ready after two minutes"))
 	defer cancel()
+	var ended error
 	err := poll(ctx, func(ctx context.Context) error {
 		select {
 		case err := <-exited:
-			cancel()
-			return fmt.Errorf("it ended: %w", exitError(err))
+			ended = fmt.Errorf("it ended: %w", exitError(err))
+			return nil
 		default:
 			return c.ready(ctx)
 		}
 	})
-	if err != nil {
+	if err = errors.Join(err, ended); err != nil {
 		return fmt.Errorf("%s: %w%s", c.name, err, tail(b.LogFile(c.name), 20))
 	}
 	b.log("%s is ready", c.name)
@@ -170,19 +171,24 @@ func (b *Bed) stopAll(force bool) error {
 	return errors.Join(errs...)
 }
 
-// poll calls a function every 50 ms until it returns nil or the context ends; its
-// last error is part of the one returned.
+// poll calls a function every 50 ms until it returns nil or the context ends. The
+// error then holds the function's last one, or the one before if the last is but
+// that the context ended.
 func poll(ctx context.Context, f func(context.Context) error) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	var last error
 	for {
 		err := f(ctx)
 		if err == nil {
 			return nil
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+			return fmt.Errorf("%w: %w", context.Cause(ctx), last)
 		case <-tick.C:
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -78,14 +79,27 @@ func choosePorts(wanted map[string]int) (map[string]int, error) {
 	return ports, nil
 }
 
-// listenLoopback listens on the wanted port, or on any free one if that is taken.
+// Ports come from below the range from which systems take those of outgoing
+// connections. Out of that range, a client that keeps dialling a stopped API server
+// would sooner or later be given the server's own port, and be connected to itself.
+const firstPort, lastPort = 20000, 29999
+
+// listenLoopback listens on the wanted port, or on any free one if that is taken
+// or 0.
 func listenLoopback(port int) (net.Listener, error) {
 	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp4", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil && port != 0 {
-		return lc.Listen(context.Background(), "tcp4", "127.0.0.1:0")
+	var last error
+	for range 100 {
+		if port == 0 {
+			port = firstPort + rand.IntN(lastPort-firstPort+1)
+		}
+		l, err := lc.Listen(context.Background(), "tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			return l, nil
+		}
+		port, last = 0, err
 	}
-	return l, err
+	return nil, last
 }
 
 func (s *state) save() error {
