@@ -52,6 +52,20 @@ type Clock interface {
 	Tick() bool
 }
 
+// Detailed is a Pane that can show more about the selected row beside itself,
+// where the screen is wide enough. It is asked whenever the pane is stale.
+type Detailed interface {
+	// Detail draws exactly height lines of exactly width cells, as Render does.
+	Detail(width, height int) (title string, lines []string)
+}
+
+// Receiver is a Pane that takes messages of its own: what its commands return,
+// or what another pane sends it. Every message that the shell does not know is
+// offered to each Receiver; a pane that takes it is drawn again.
+type Receiver interface {
+	Receive(msg tea.Msg) (cmd tea.Cmd, taken bool)
+}
+
 // Offer is one thing that can or cannot be done now.
 type Offer struct {
 	Action  keymap.Action
@@ -85,6 +99,23 @@ type ConfirmMsg struct {
 	// Word must be typed in full; empty: the key y is enough.
 	Word string
 	Run  tea.Cmd
+}
+
+// Choice is one entry of a list to choose from.
+type Choice struct {
+	Label  string
+	Note   string  // beside the label, muted, such as the key or the state
+	WhyNot string  // why it cannot be chosen; empty: it can
+	Run    tea.Cmd // what choosing it does
+
+	do func(*Shell) tea.Cmd // instead of Run, for what the shell does itself
+}
+
+// ChooseMsg asks the shell to let the operator choose one of the entries, by
+// typing a few letters of it.
+type ChooseMsg struct {
+	Title   string
+	Choices []Choice
 }
 
 // ChangedMsg tells which topics changed. The pump of the gate sends it.

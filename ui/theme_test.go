@@ -9,6 +9,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 )
 
 func looks() []Look {
@@ -140,6 +141,8 @@ func FuzzFit(f *testing.F) {
 		if width > 300 {
 			width = 300
 		}
+		_ = Fit(s, width) // must not panic on anything
+		s = feed.Clean(s)
 		got := Fit(s, width)
 		for name, w := range map[string]int{"clusters": ansi.StringWidth(got), "characters": ansi.StringWidthWc(got), "Width": Width(got)} {
 			if w != max(width, 0) {

@@ -1,0 +1,67 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"github.com/talos-cockpit/talos-cockpit/ui/uitest"
+)
+
+func TestGoldenScreens(t *testing.T) {
+	looks := map[string]Look{"dark": {}, "nocolor": {Depth: DepthNone}}
+	for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 60}} {
+		for name, look := range looks {
+			f := newFakes(look).size(size[0], size[1])
+			uitest.Golden(t, "overview/"+sizeName(size)+"-"+name, f.frame(), size[0], size[1])
+		}
+	}
+}
+
+func sizeName(s [2]int) string { return strings.TrimSuffix(digit(s[0]-1)+"x"+digit(s[1]-1), "") }
+
+// TestEveryLineIsAsWideAsTheScreen goes through the sizes, with overlays and without.
+func TestEveryLineIsAsWideAsTheScreen(t *testing.T) {
+	opens := map[string]func(f *fakes){
+		"nothing": func(*fakes) {},
+		"help":    func(f *fakes) { f.press("?") },
+		"palette": func(f *fakes) { f.press(":") },
+		"confirm": func(f *fakes) { f.send(hardQuestion()) },
+		"banner": func(f *fakes) {
+			f.bar.Banner = []Segment{{Role: RoleBad, Text: "talosconfig and kubeconfig are different clusters: no action is possible"}, {Role: RoleWarn, Text: "日本"}, {Role: RoleWarn, Text: "x"}}
+			f.send(TickMsg{})
+		},
+		"error": func(f *fakes) { f.send(ToastMsg{Text: strings.Repeat("all is broken ", 30), Error: true}) },
+	}
+	for name, open := range opens {
+		f := newFakes(Look{})
+		open(f.size(80, 24))
+		for w := 1; w <= 300; w += 1 + w/12 {
+			for h := 1; h <= 100; h += 1 + h/12 {
+				f.size(w, h)
+				checkFrame(t, name, f.frame(), w, h)
+			}
+		}
+	}
+}
+
+func checkFrame(t *testing.T, what, frame string, w, h int) {
+	t.Helper()
+	lines := strings.Split(frame, "\n")
+	if len(lines) != h {
+		t.Fatalf("%s at %dx%d: %d lines", what, w, h, len(lines))
+	}
+	for y, l := range lines {
+		if ansi.StringWidth(l) != w || ansi.StringWidthWc(l) != w {
+			t.Fatalf("%s at %dx%d: line %d is %d or %d wide: %q", what, w, h, y, ansi.StringWidth(l), ansi.StringWidthWc(l), l)
+		}
+	}
+}
+
+func hardQuestion() ConfirmMsg {
+	return ConfirmMsg{Title: "Reset talos-test04", Word: "talos-test04", Body: []string{
+		"Reset talos-test04 and wipe its STATE and EPHEMERAL partitions. This cannot be undone.", "",
+		"  node      talos-test04  192.168.13.24", "  wipes     /dev/nvme0n1", "  etcd      2 members: not one of them",
+	}}
+}
