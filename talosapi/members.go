@@ -133,27 +133,30 @@ func membersOf(all map[string]*v1alpha1.Resource) []cluster.Member {
 	return out
 }
 
-// configured are the talosconfig's nodes and endpoints that are no member's
-// address or host name, nor a virtual IP or a name that DNS must resolve.
+// configured are the talosconfig's nodes, and the nodes behind its endpoints,
+// that are no member's. Of an endpoint whose node is not known the address is
+// taken, unless it is a name, a tunnel on this host, or a virtual IP.
 func (c *Client) configured(members []cluster.Member) []string {
 	var out []string
-	add := func(name string, mustBeIP bool) {
-		if mustBeIP && net.ParseIP(name) == nil || slices.Contains(out, name) {
-			return
+	add := func(name string) {
+		member := slices.ContainsFunc(members, func(m cluster.Member) bool {
+			return m.Hostname == name || slices.Contains(m.Addresses, name)
+		})
+		if !member && !slices.Contains(out, name) {
+			out = append(out, name)
 		}
-		for _, m := range members {
-			if m.Hostname == name || slices.Contains(m.Addresses, name) {
-				return
-			}
-		}
-		out = append(out, name)
 	}
 	for _, n := range c.cfg.Nodes {
-		add(nodeName(n), false)
+		add(nodeName(n))
 	}
 	for _, e := range c.core.endpoints {
-		if n := e.status().Node; n == nil || n.Shared == "" {
-			add(e.host, true)
+		ip := net.ParseIP(e.host)
+		switch n := e.status().Node; {
+		case n != nil && slices.ContainsFunc(members, func(m cluster.Member) bool { return n.Has(m.Hostname) }):
+		case n != nil && len(n.Addresses) > 0:
+			add(n.Addresses[0])
+		case n == nil && ip != nil && !ip.IsLoopback():
+			add(e.host)
 		}
 	}
 	return c.own(out)

@@ -17,7 +17,7 @@ const (
 	watchBackoffMax = 15 * time.Second
 	// refusedRetry is how long a watch waits that the node refused for good: by
 	// role, or because it does not know the type. An upgrade may change that.
-	refusedRetry = 10 * time.Minute
+	refusedRetry = 2 * time.Minute
 	// lostAfter is how many failures in a row make what a watch knew unknown.
 	lostAfter = 3
 )
