@@ -123,6 +123,13 @@ func (c *gatedConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
+// closeWrite says that nothing more comes from this side.
+func (c *gatedConn) closeWrite() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+}
+
 func (c *gatedConn) Close() error {
 	c.once.Do(func() {
 		close(c.closed)

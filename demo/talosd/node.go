@@ -259,7 +259,7 @@ func (n *Node) newServer() *grpc.Server {
 		},
 	}
 	server := grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(conf)),
+		grpc.Creds(patientCreds{credentials.NewTLS(conf)}),
 		grpc.UnaryInterceptor(n.unary),
 		grpc.StreamInterceptor(n.stream),
 		grpc.MaxRecvMsgSize(maxMessage),
