@@ -41,16 +41,31 @@ type Options struct {
 	Version string
 	// Log receives what the Kubernetes libraries log; nil: nobody does.
 	Log slog.Handler
+
+	pace *pace // nil: usual
 }
 
-// How long a silent server is waited for. A connection without a frame for
-// pingAfter is pinged, and given up pingTimeout later: a hung server or a dead
-// link is noticed within ten seconds even while nothing happens in the cluster.
+// pace is how long a silent server is waited for, and how often it is asked.
+type pace struct {
+	// A connection without a frame for pingAfter is pinged, and given up
+	// pingTimeout later: a hung server or a dead link is noticed within ten
+	// seconds even while nothing happens in the cluster.
+	pingAfter, pingTimeout time.Duration
+	// The health is looked at every look, or every lookAway while there is trouble.
+	look, lookAway time.Duration
+	// The kinds are discovered again every discover.
+	discover time.Duration
+}
+
+var usual = pace{
+	pingAfter: 5 * time.Second, pingTimeout: 3 * time.Second,
+	look: 10 * time.Second, lookAway: 2 * time.Second,
+	discover: time.Minute,
+}
+
 const (
 	dialTimeout = 5 * time.Second
 	tlsTimeout  = 5 * time.Second
-	pingAfter   = 5 * time.Second
-	pingTimeout = 3 * time.Second
 	callTimeout = 10 * time.Second // of one request with one answer
 	listTimeout = 30 * time.Second // of one page of a list
 )
@@ -58,6 +73,7 @@ const (
 // Client speaks with one Kubernetes API server. It is safe for concurrent use.
 type Client struct {
 	cfg       *Config
+	pace      pace
 	http      *http.Client
 	transport *http.Transport
 	base      *url.URL
@@ -77,7 +93,10 @@ type Client struct {
 // Open prepares the client; it sends nothing yet. Its errors are *cluster.Trouble.
 func Open(cfg *Config, o Options) (*Client, error) {
 	quiet(o.Log)
-	c := &Client{cfg: cfg, kick: make(chan struct{}, 1), pods: newTable(samePod)}
+	c := &Client{cfg: cfg, kick: make(chan struct{}, 1), pods: newTable(samePod), pace: usual}
+	if o.pace != nil {
+		c.pace = *o.pace
+	}
 	rc := rest.CopyConfig(cfg.rest)
 	version := o.Version
 	if version == "" {
@@ -109,7 +128,7 @@ func (c *Client) connect(rc *rest.Config, dial Dial) error {
 		return err
 	}
 	c.transport = &http.Transport{
-		DialContext:           dialer(dial, tc),
+		DialContext:           dialer(dial, tc, c.pace),
 		Proxy:                 proxy(dial, tc),
 		TLSClientConfig:       tlsConfig,
 		TLSHandshakeTimeout:   tlsTimeout,
@@ -117,7 +136,7 @@ func (c *Client) connect(rc *rest.Config, dial Dial) error {
 		MaxIdleConnsPerHost:   25,
 		IdleConnTimeout:       90 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: c.pace.pingAfter, PingTimeout: c.pace.pingTimeout},
 	}
 	wrapped, err := transport.HTTPWrappersForConfig(tc, c.transport)
 	if err != nil {
@@ -143,7 +162,7 @@ func (c *Client) connect(rc *rest.Config, dial Dial) error {
 	return err
 }
 
-func dialer(own Dial, tc *transport.Config) Dial {
+func dialer(own Dial, tc *transport.Config, p pace) Dial {
 	dial := own
 	if dial == nil && tc.DialHolder != nil {
 		dial = tc.DialHolder.Dial
@@ -151,7 +170,7 @@ func dialer(own Dial, tc *transport.Config) Dial {
 	if dial == nil {
 		dial = (&net.Dialer{
 			Timeout:         dialTimeout,
-			KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: pingAfter, Interval: pingTimeout, Count: 2},
+			KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: p.pingAfter, Interval: p.pingTimeout, Count: 1},
 		}).DialContext
 	}
 	return func(ctx context.Context, network, address string) (net.Conn, error) {

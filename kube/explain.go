@@ -87,7 +87,8 @@ func explainStatus(err error) *cluster.Trouble {
 // explainBroken is for a stream that broke: client-go wraps that as a status of its own.
 func explainBroken(message string) *cluster.Trouble {
 	const stream = "unable to decode an event from the watch stream: "
-	cause, ok := strings.CutPrefix(message, stream)
+	_, cause, ok := strings.Cut(message, stream)
+	cause, _, _ = strings.Cut(cause, `") has prevented`)
 	switch {
 	case !ok:
 		return nil

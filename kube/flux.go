@@ -20,7 +20,6 @@ import (
 )
 
 const (
-	discoverEvery = time.Minute
 	discoverRetry = 3 * time.Second
 	fluxPatience  = 2 * time.Second // that slow kinds may hold up the first list
 )
@@ -79,7 +78,7 @@ func (w *fluxWatch) discover(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		wait := discoverEvery
+		wait := w.client.pace.discover
 		if err != nil {
 			w.client.lookNow()
 			wait = discoverRetry

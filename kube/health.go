@@ -24,11 +24,7 @@ type Health struct {
 	Since   time.Time           // since when it answers, or does not
 }
 
-const (
-	healthEvery   = 10 * time.Second
-	healthTimeout = 4 * time.Second
-	healthRetry   = 2 * time.Second // while it does not answer
-)
+const healthTimeout = 4 * time.Second
 
 // WatchHealth asks the API server for its version again and again until ctx
 // ends, and at once when a watcher of this client meets trouble. It calls emit
@@ -74,9 +70,9 @@ func sameHealth(a, b Health) bool {
 
 // waitLook waits for the next look; it is false when ctx has ended.
 func (c *Client) waitLook(ctx context.Context, away bool) bool {
-	wait, kick := healthEvery, c.kick
+	wait, kick := c.pace.look, c.kick
 	if away {
-		wait, kick = healthRetry, nil // the watchers have nothing new to tell
+		wait, kick = c.pace.lookAway, nil // the watchers have nothing new to tell
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
