@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/talos-cockpit/talos-cockpit/keymap"
 )
 
 const module = "github.com/talos-cockpit/talos-cockpit/"
@@ -29,6 +32,7 @@ var may = map[string][]string{
 	"demo":     {"demo"},
 	"cli":      {"*"},
 	"bench":    {"*"},
+	"internal": {"keymap"},
 }
 
 // onlyFor says which rooms may import what of others.
@@ -106,5 +110,15 @@ func checkImport(t *testing.T, path, from string, allowed []string, imported str
 	standard := !strings.Contains(strings.SplitN(imported, "/", 2)[0], ".")
 	if !standard && slices.Contains([]string{"cluster", "feed", "keymap"}, from) {
 		t.Errorf("%s imports %s: the room %q uses the standard library only", path, imported, from)
+	}
+}
+
+func TestReadmeHasTheKeysOfToday(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), strings.TrimSpace(keymap.Markdown())) {
+		t.Error("the keys table of the README is stale: run go generate ./...")
 	}
 }

@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/talos-cockpit/talos-cockpit/board"
+	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/demo"
+	"github.com/talos-cockpit/talos-cockpit/demo/scene"
+	"github.com/talos-cockpit/talos-cockpit/feed"
+	"github.com/talos-cockpit/talos-cockpit/keymap"
+	"github.com/talos-cockpit/talos-cockpit/session"
+	"github.com/talos-cockpit/talos-cockpit/ui"
+	"github.com/talos-cockpit/talos-cockpit/views"
+)
+
+// places says where discovery looks, by flags and environment.
+func (o *options) places() session.Places {
+	home, _ := os.UserHomeDir() // without a home the conventions that need one find nothing
+	dir, _ := os.Getwd()
+	return session.Places{
+		Talosconfig: o.talosconfig, Kubeconfig: o.kubeconfig, Repo: o.repo,
+		Dir: dir, Home: home, Env: os.Getenv,
+	}
+}
+
+// session prepares the connection; nothing is dialled or started before it runs.
+// The returned function removes what a demo has written.
+func (o *options) session(b *board.Board, run func(func())) (s *session.Session, cleanup func(), err error) {
+	so := session.Options{
+		Places: o.places(), TalosContext: o.talosContext, KubeContext: o.kubeContext,
+		ReadOnly: o.readOnly, Version: versionText(), Demo: o.demo, Go: run,
+	}
+	if o.demo == "" {
+		return session.New(b, so), func() {}, nil
+	}
+	if _, err := scene.Get(o.demo); err != nil {
+		return nil, nil, usageError{err.Error()}
+	}
+	d := &embedded{scene: o.demo}
+	so.Prepare = d.prepare
+	return session.New(b, so), d.close, nil
+}
+
+// embedded is the simulated cluster inside this process, with its files.
+type embedded struct {
+	scene string
+	dir   string
+	demo  *demo.Cluster
+}
+
+// prepare starts the cluster and makes the session look at nothing else.
+func (d *embedded) prepare(ctx context.Context, so *session.Options) error {
+	dir, err := os.MkdirTemp("", "talos-cockpit-demo-")
+	if err != nil {
+		return fmt.Errorf("cannot make a folder for the demo: %w", err)
+	}
+	d.dir = dir
+	if d.demo, err = demo.Start(ctx, d.scene, demo.Options{}); err != nil {
+		return err
+	}
+	if err := d.demo.WriteFiles(ctx, dir, true); err != nil {
+		return err
+	}
+	so.Dial = d.demo.Dialer()
+	so.TalosContext, so.KubeContext = "", ""
+	so.Places = session.Places{
+		Talosconfig: filepath.Join(dir, "talosconfig"), Kubeconfig: filepath.Join(dir, "kubeconfig"),
+		Repo: dir, Dir: dir, Home: dir, Env: func(string) string { return "" },
+	}
+	return nil
+}
+
+// close ends the cluster and removes its files.
+func (d *embedded) close() {
+	if d.demo != nil {
+		d.demo.Stop()
+	}
+	if d.dir != "" {
+		_ = os.RemoveAll(d.dir) // a folder of the system's temporary ones
+	}
+}
+
+// inventory connects, waits until every source has answered or failed, and
+// returns what is known then.
+func (o *options) inventory(ctx context.Context, timeout time.Duration) (cluster.Inventory, error) {
+	b := board.New(1, 1)
+	s, cleanup, err := o.session(b, nil)
+	if err != nil {
+		return cluster.Inventory{}, err
+	}
+	defer cleanup()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.Run(ctx)
+	}()
+	b.Gate.Pump(ctx, 20*time.Millisecond, func(feed.Topics) {
+		if complete(b.Nodes.Load().Value) || hopeless(b.Status.Load()) {
+			cancel()
+		}
+	})
+	inv, status := b.Nodes.Load().Value, b.Status.Load().Value
+	cancel()
+	<-done
+	if len(inv.Nodes) == 0 && len(status.Troubles) > 0 {
+		return inv, &status.Troubles[0]
+	}
+	return inv, nil
+}
+
+// complete reports whether every source has said something about every node.
+func complete(inv cluster.Inventory) bool {
+	kubeKnown := inv.KubeErr != nil
+	for _, n := range inv.Nodes {
+		if !n.Machine.Has() && n.Machine.Err == nil {
+			return false
+		}
+		if n.Kube != nil {
+			kubeKnown = true
+			if !n.Pods.Known && inv.KubeErr == nil {
+				return false
+			}
+		}
+		if n.Role == cluster.RoleControlPlane && n.Machine.Fresh() && len(inv.Etcd.Answers) == 0 {
+			return false
+		}
+	}
+	return kubeKnown && len(inv.Nodes) > 0 && cpuKnown(inv)
+}
+
+// cpuKnown waits for the second sample that a busy share needs.
+func cpuKnown(inv cluster.Inventory) bool {
+	for _, n := range inv.Nodes {
+		if n.Machine.Fresh() && !n.Machine.Value.CPU.Known {
+			return false
+		}
+	}
+	return true
+}
+
+// hopeless reports whether neither configuration could be read.
+func hopeless(s feed.Snapshot[cluster.Status]) bool {
+	return s.Has() && len(s.Value.Endpoints) == 0 && s.Value.Server == "" && len(s.Value.Troubles) > 1
+}
+
+// cockpit runs the full screen.
+func (o *options) cockpit(ctx context.Context) error {
+	look, pinned, err := o.look()
+	if err != nil {
+		return err
+	}
+	if o.logLines < 1 || o.logMiB < 1 {
+		return usage("--log-lines and --log-mib must be at least 1")
+	}
+	debug, closeDebug, err := debugLog(os.Getenv("TALOS_COCKPIT_DEBUG"))
+	if err != nil {
+		return err
+	}
+	defer closeDebug()
+	b := board.New(o.logLines, int64(o.logMiB)<<20)
+	var shell *ui.Shell // made below: the session needs its crash collector, and the panes need the session
+	s, cleanup, err := o.session(b, func(f func()) { shell.Crash().Go(f) })
+	if err != nil {
+		return err
+	}
+	defer cleanup()
+	th := ui.NewTheme(look)
+	shell = ui.New(ui.Options{
+		Panes: views.New(b, s, th, time.Now), Theme: th, Pinned: pinned, Mouse: !o.noMouse,
+		Bar: views.Bar(b, th, time.Now), BarTopics: views.BarTopics, Debug: debug,
+		Contexts: func() ([]string, string) {
+			st := b.Status.Load().Value
+			return st.Contexts, st.TalosCtx
+		},
+		SwitchContext: s.SwitchContext, Refresh: s.Refresh,
+		Visible: func(scopes []keymap.Scope) { s.Show(visible(scopes)) },
+	})
+	return runScreen(ctx, shell, s, b.Gate)
+}
+
+// runScreen runs the session beside the screen and waits for both to end.
+func runScreen(ctx context.Context, shell *ui.Shell, s *session.Session, gate *feed.Gate) error {
+	background, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	shell.Crash().Go(func() {
+		defer close(done)
+		s.Run(background)
+	})
+	err := ui.Run(ctx, shell, ui.RunOptions{Gate: gate})
+	cancel()
+	<-done
+	return err
+}
+
+func visible(scopes []keymap.Scope) board.Visible {
+	var v board.Visible
+	for _, s := range scopes {
+		switch s {
+		case keymap.Nodes:
+			v.Nodes = true
+		case keymap.Logs:
+			v.Logs = true
+		case keymap.Flux:
+			v.Flux = true
+		case keymap.Exchange:
+			v.Exchange = true
+		}
+	}
+	return v
+}
