@@ -97,3 +97,33 @@ func (s *segment) at(seq uint64) *lineMeta {
 	i := seq - s.first
 	return &s.meta[i/chunkLines][i%chunkLines]
 }
+
+// Seek returns the first line held that says it was written at t or later;
+// false if there is none. It looks at every line held: some milliseconds for a
+// million of them.
+func (v *RingView) Seek(t time.Time) (seq uint64, ok bool) {
+	want := t.UnixNano()
+	for i, s := range v.segs {
+		end := v.Next
+		if i+1 < len(v.segs) {
+			end = v.segs[i+1].first
+		}
+		for seq := max(s.first, v.First); seq < end; seq++ {
+			if at := s.at(seq).time; at != 0 && at >= want {
+				return seq, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// Newest is the time of the last line held that says when it was written; zero
+// if none of the last thousand does.
+func (v *RingView) Newest() time.Time {
+	for seq := v.Next; seq > v.First && v.Next-seq < 1000; seq-- {
+		if l := v.segment(seq - 1).at(seq - 1); l.time != 0 {
+			return time.Unix(0, l.time).UTC()
+		}
+	}
+	return time.Time{}
+}

@@ -91,3 +91,69 @@ func (p *Pen) Line() string {
 	p.Skip(p.left)
 	return string(p.buf)
 }
+
+// SkipCells returns s, which must not be painted, without its first n cells. A
+// wide character that is cut in two leaves a blank.
+func SkipCells(s string, n int) string {
+	if n <= 0 {
+		return s
+	}
+	if w, ok := asciiWidth(s); ok {
+		return s[min(n, w):]
+	}
+	for s != "" && n > 0 {
+		_, cells, size := nextCell(s)
+		s = s[size:]
+		if n -= cells; n < 0 {
+			return Blank(-n) + s
+		}
+	}
+	return s
+}
+
+// Wrap breaks s, which must not be painted, into rows of at most width cells,
+// at most limit of them; the second result is how many cells were left out.
+func Wrap(s string, width, limit int) (rows []string, more int) {
+	if width <= 0 || limit <= 0 {
+		return nil, Width(s)
+	}
+	start, used := 0, 0
+	for i := 0; i < len(s); {
+		_, cells, size := nextCell(s[i:])
+		if used+cells > width {
+			rows = append(rows, s[start:i])
+			start, used = i, 0
+			if len(rows) == limit {
+				return rows, Width(s[i:])
+			}
+		}
+		used += cells
+		i += size
+	}
+	return append(rows, s[start:]), 0
+}
+
+// Fold breaks s, which must not be painted, into rows of at most width cells,
+// at blanks where there are any.
+func Fold(s string, width int) []string {
+	var rows []string
+	for width > 0 && Width(s) > width {
+		row, _ := Wrap(s, width, 1)
+		cut := len(row[0])
+		for i := cut; i > cut/2; i-- {
+			if s[i] == ' ' {
+				cut = i
+				break
+			}
+		}
+		if cut == 0 {
+			break // not even one character fits
+		}
+		rows = append(rows, s[:cut])
+		s = s[cut:]
+		for s != "" && s[0] == ' ' {
+			s = s[1:]
+		}
+	}
+	return append(rows, s)
+}

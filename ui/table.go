@@ -277,12 +277,13 @@ func (t *Table[T]) Sorted() string {
 	return t.columns[t.sortBy].Title
 }
 
-// Shows reports whether the column of that title had room in the last window.
-func (t *Table[T]) Shows(title string) bool {
+// WidthOf is the width of the column of that title in the last window; 0 if it
+// had no room.
+func (t *Table[T]) WidthOf(title string) int {
 	for _, p := range t.plan {
 		if t.columns[p.col].Title == title {
-			return true
+			return p.width
 		}
 	}
-	return false
+	return 0
 }

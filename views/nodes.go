@@ -1,0 +1,225 @@
+package views
+
+import (
+	"strings"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/talos-cockpit/talos-cockpit/board"
+	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
+	"github.com/talos-cockpit/talos-cockpit/keymap"
+	"github.com/talos-cockpit/talos-cockpit/ui"
+)
+
+// nodes is the inventory: one row a node, worst first, and the node in detail.
+type nodes struct {
+	*desk
+	table  *ui.Table[cluster.Node]
+	detail *document
+	beside *document
+	ages   ages
+	prompt prompt
+	seq    uint64
+	open   bool
+	snap   feed.Snapshot[cluster.Inventory]
+}
+
+func newNodes(d *desk) *nodes {
+	n := &nodes{desk: d, detail: newDocument(d.th), beside: newDocument(d.th), ages: ages{desk: d}}
+	n.table = ui.NewTable(d.th, func(r *cluster.Node) string { return r.Name }, nodeColumns(n))
+	n.table.Span = n.span
+	n.table.Empty = "no node matches the filter"
+	n.table.None = "no node is known yet"
+	return n
+}
+
+func (n *nodes) Name() string        { return "Nodes" }
+func (n *nodes) Scope() keymap.Scope { return keymap.Nodes }
+func (n *nodes) Topics() feed.Topics {
+	return board.TopicNodes.Set().With(board.TopicStatus)
+}
+
+// Title counts the nodes that are not well.
+func (n *nodes) Title() (left, right string) {
+	n.refresh()
+	left = n.count()
+	switch {
+	case n.open:
+		right = clean(n.node)
+	case n.table.Sorted() != "":
+		right = "by " + strings.ToLower(n.table.Sorted())
+	default:
+		right = "worst first"
+	}
+	if m := len(n.table.Marked()); m > 0 {
+		right = plural(m, "mark") + " · " + right
+	}
+	return left, right
+}
+
+func (n *nodes) count() string {
+	if !n.snap.Has() {
+		return ""
+	}
+	var by [cluster.Bad + 1]int
+	for i := range n.snap.Value.Nodes {
+		by[n.snap.Value.Nodes[i].Severity]++
+	}
+	left := itoa(n.table.Len())
+	if n.table.Shown() != n.table.Len() {
+		left = itoa(n.table.Shown()) + " of " + left
+	}
+	for _, s := range []cluster.Severity{cluster.Bad, cluster.Unknown, cluster.Warn, cluster.Busy} {
+		if by[s] > 0 {
+			r := n.th.Severity(s)
+			left += " " + n.th.Paint(r, n.th.Shape(r)+itoa(by[s]))
+		}
+	}
+	return left
+}
+
+// refresh takes over the latest inventory.
+func (n *nodes) refresh() {
+	snap := n.board.Nodes.Load()
+	n.snap = snap
+	if snap.Seq == n.seq {
+		return
+	}
+	n.seq = snap.Seq
+	n.table.SetRows(snap.Value.Nodes)
+	n.choose()
+}
+
+// choose tells the other panes which node is looked at.
+func (n *nodes) choose() {
+	if row := n.table.Row(); row != nil {
+		n.node = row.Name
+	}
+}
+
+func (n *nodes) Render(width, height int, focused bool) []string {
+	n.refresh()
+	n.ages.reset()
+	if n.open {
+		if row := n.table.Row(); row != nil {
+			n.compose(n.detail, row, width)
+			return n.detail.window(height)
+		}
+		n.open = false
+	}
+	out := n.headlines(width, height)
+	rows := height - len(out)
+	if rows < 5 || n.table.Len() == 0 {
+		return n.table.AppendTo(out, width, rows, focused)
+	}
+	return append(n.table.AppendTo(out, width, rows-1, focused), n.noteLine(width))
+}
+
+// headlines say what is wrong with the whole picture.
+func (n *nodes) headlines(width, height int) []string {
+	var out []string
+	say := func(r ui.Role, text string) {
+		p := ui.NewPen(n.th)
+		p.Start(width)
+		p.Put(r, n.th.Shape(r)+" "+text)
+		out = append(out, p.Line())
+	}
+	inv := n.snap.Value
+	switch {
+	case height < 3:
+	case !n.snap.Has() && n.snap.Err == nil:
+		say(ui.RoleBusy, "asking the endpoints…")
+	case n.snap.Err != nil:
+		say(ui.RoleUnknown, "inventory of "+n.ages.of(n.snap.At)+" ago: "+n.snap.Err.Error())
+	}
+	if inv.TalosErr != nil && height >= 4 {
+		say(ui.RoleUnknown, "no Talos endpoint answers, since "+n.ages.of(inv.TalosSince)+": "+inv.TalosErr.What)
+	}
+	if inv.KubeErr != nil && height >= 5 {
+		say(ui.RoleUnknown, "Kubernetes columns are old, since "+n.ages.of(inv.KubeSince)+": "+inv.KubeErr.What)
+	}
+	return out
+}
+
+// noteLine says all notes of the selected row, where its column shows less.
+func (n *nodes) noteLine(width int) string {
+	p := ui.NewPen(n.th)
+	p.Start(width)
+	row := n.table.Row()
+	if row == nil {
+		return p.Line()
+	}
+	r, text := n.headline(row)
+	if text == "" {
+		return p.Line()
+	}
+	p.Put(r, n.th.Shape(r)+" ")
+	p.Put(ui.RoleStrong, row.Name+"  ")
+	p.Put(r, text)
+	return p.Line()
+}
+
+// Detail shows the selected node beside the list.
+func (n *nodes) Detail(width, height int) (title string, lines []string) {
+	n.refresh()
+	row := n.table.Row()
+	if row == nil {
+		return "", nil
+	}
+	n.beside.top = 0
+	n.compose(n.beside, row, width)
+	return clean(row.Name), n.beside.window(height)
+}
+
+// Tick reports whether an age shown would be another one now.
+func (n *nodes) Tick() bool { return n.ages.differ() }
+
+func (n *nodes) Click(_, y int) tea.Cmd {
+	if !n.open && n.table.ClickAt(y-len(n.headlines(1, 9))) {
+		n.choose()
+	}
+	return nil
+}
+
+func (n *nodes) Wheel(lines int) tea.Cmd {
+	if n.open {
+		n.detail.scroll(lines)
+		return nil
+	}
+	n.table.Move(lines)
+	n.choose()
+	return nil
+}
+
+func (n *nodes) Typing() bool { return n.prompt.open }
+
+// Type narrows the list with each key.
+func (n *nodes) Type(msg tea.Msg) (tea.Cmd, bool) {
+	return nil, filterTable(&n.prompt, n.table, msg, n.choose)
+}
+
+func (n *nodes) Prompt(width int) (string, int) { return n.prompt.line(n.th, width) }
+
+// filterable is what a table's filter prompt needs of it.
+type filterable interface {
+	SetFilter(text string)
+}
+
+// filterTable handles a key of a table's filter prompt: the table follows each
+// key; escape takes the filter back.
+func filterTable(p *prompt, t filterable, msg tea.Msg, changed func()) bool {
+	switch p.take(msg) {
+	case typedText:
+		t.SetFilter(p.String())
+	case typedAccept:
+		p.open = false
+	case typedCancel:
+		p.open = false
+		t.SetFilter("")
+	case typedNothing:
+		return false
+	}
+	changed()
+	return true
+}

@@ -1,0 +1,112 @@
+package views
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
+)
+
+func itoa(n int) string { return strconv.Itoa(n) }
+
+func clean(s string) string { return feed.Clean(s) }
+
+// thousands writes n with commas: 4,212.
+func thousands(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// plural writes a number with its noun.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return thousands(n) + " " + noun + "s"
+}
+
+// size writes bytes in binary units with at most three digits: 15.2G, 640M.
+func size(n int64) string {
+	v := float64(n)
+	unit := ""
+	for _, u := range []string{"K", "M", "G", "T", "P"} {
+		if v < 1000 {
+			break
+		}
+		v /= 1024
+		unit = u
+	}
+	if v < 99.95 && unit != "" {
+		return strconv.FormatFloat(v, 'f', 1, 64) + unit
+	}
+	return strconv.FormatFloat(v, 'f', 0, 64) + unit
+}
+
+// usage writes a part of a whole: 15.2/16.0G, in the unit of the whole.
+func usage(u cluster.Usage) string {
+	total := size(u.Total)
+	unit := total[len(total)-1:]
+	if unit >= "0" && unit <= "9" {
+		return strconv.FormatInt(u.Used, 10) + "/" + total
+	}
+	div := float64(int64(1) << (10 * (strings.Index("KMGTP", unit) + 1)))
+	return strconv.FormatFloat(float64(u.Used)/div, 'f', 1, 64) + "/" + total
+}
+
+func percent(share float64) string { return fmt.Sprintf("%.0f%%", 100*share) }
+
+// span writes how long something lasts, as Flux does: 10m, 1h30m.
+func span(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	s = strings.TrimSuffix(s, "0s")
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	if s == "" {
+		return "0s"
+	}
+	return s
+}
+
+// revision shortens main@sha1:1c9f3e2… to main@1c9f3e2.
+func revision(s string) string {
+	head, digest, ok := strings.Cut(s, "@")
+	if !ok {
+		if d := digestOf(s); d != "" {
+			return d
+		}
+		return s
+	}
+	if d := digestOf(digest); d != "" {
+		return head + "@" + d
+	}
+	return s
+}
+
+// digestOf is the first seven digits of algorithm:hex; empty if it is none.
+func digestOf(s string) string {
+	algorithm, hex, ok := strings.Cut(s, ":")
+	if !ok || !strings.HasPrefix(algorithm, "sha") || len(hex) < 8 {
+		return ""
+	}
+	return hex[:7]
+}
+
+// stamp writes a moment for reading: the time of day if it is of the same day.
+func stamp(t, now time.Time) string {
+	t = t.In(now.Location())
+	if t.Year() == now.Year() && t.YearDay() == now.YearDay() {
+		return t.Format("15:04:05")
+	}
+	return t.Format("2 Jan 15:04")
+}
+
+func hex(n uint64) string { return strconv.FormatUint(n, 16) }
+
+func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
