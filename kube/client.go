@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,9 +21,6 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
-
-	authorizationv1 "k8s.io/api/authorization/v1"
-	coordinationv1 "k8s.io/api/coordination/v1"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 	"github.com/talos-cockpit/talos-cockpit/feed"
@@ -53,7 +52,7 @@ type pace struct {
 	pingAfter, pingTimeout time.Duration
 	// The health is looked at every look, or every lookAway while there is trouble.
 	look, lookAway time.Duration
-	// The kinds are discovered again every discover.
+	// The kinds are discovered again every discover, or every lookAway while there is trouble.
 	discover time.Duration
 }
 
@@ -241,4 +240,3 @@ func (c *Client) Explain(err error, what string) *cluster.Trouble {
 	}
 	return t
 }
-

@@ -102,8 +102,9 @@ func (f *fakeAPI) put(path string, o map[string]any) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.version++
-	meta := o["metadata"].(map[string]any)
-	meta["resourceVersion"] = strconv.Itoa(f.version)
+	o = maps.Clone(o) // objects are never changed once they are stored
+	meta := maps.Clone(o["metadata"].(map[string]any))
+	o["metadata"], meta["resourceVersion"] = meta, strconv.Itoa(f.version)
 	if f.objects[path] == nil {
 		f.objects[path] = map[string]any{}
 	}

@@ -19,10 +19,8 @@ import (
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 )
 
-const (
-	discoverRetry = 3 * time.Second
-	fluxPatience  = 2 * time.Second // that slow kinds may hold up the first list
-)
+// fluxPatience is how long slow kinds may hold up the first list.
+const fluxPatience = 2 * time.Second
 
 // WatchFlux follows all objects of all Flux kinds until ctx ends; kinds that are
 // installed or removed later are noticed within a minute. It calls emit, from
@@ -81,7 +79,7 @@ func (w *fluxWatch) discover(ctx context.Context) {
 		wait := w.client.pace.discover
 		if err != nil {
 			w.client.lookNow()
-			wait = discoverRetry
+			wait = w.client.pace.lookAway
 			w.failed(Explain(err, "ask for the Flux kinds"))
 		} else {
 			w.follow(ctx, kinds)

@@ -90,14 +90,14 @@ func TestFluxState(t *testing.T) {
 
 func TestShortRevision(t *testing.T) {
 	for full, want := range map[string]string{
-		"main@sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                              "main@1c9f3e2",
-		"refs/heads/main@sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                   "main@1c9f3e2",
-		"refs/tags/v1.2.3@sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                  "v1.2.3@1c9f3e2",
-		"main/1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                                   "main@1c9f3e2",
-		"feature/a-b@sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                       "feature/a-b@1c9f3e2",
-		"latest@sha256:ab12cd3344444444444444444444444444444444444444444444444444444444":  "latest@ab12cd3",
-		"sha256:bc8273ea3ed51dcd7ab6784fe3c0cee751e5d582e311e8140054c1ec79c97896":         "sha256:bc8273e",
-		"sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                                   "sha1:1c9f3e2",
+		"main@sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                             "main@1c9f3e2",
+		"refs/heads/main@sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                  "main@1c9f3e2",
+		"refs/tags/v1.2.3@sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                 "v1.2.3@1c9f3e2",
+		"main/1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                                  "main@1c9f3e2",
+		"feature/a-b@sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                      "feature/a-b@1c9f3e2",
+		"latest@sha256:ab12cd3344444444444444444444444444444444444444444444444444444444": "latest@ab12cd3",
+		"sha256:bc8273ea3ed51dcd7ab6784fe3c0cee751e5d582e311e8140054c1ec79c97896":        "sha256:bc8273e",
+		"sha1:1c9f3e2aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":                                  "sha1:1c9f3e2",
 		"6.9.4":                "6.9.4",
 		"6.9.4+bc8273ea3ed5":   "6.9.4+bc8273e",
 		"1.2.3-rc.1+build5":    "1.2.3-rc.1+build5",
