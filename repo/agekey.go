@@ -65,7 +65,7 @@ func (k *keyring) addFile(path string, found *problems) {
 		return
 	}
 	if err != nil {
-		found.addError(path, err)
+		found.addError(Error, path, err)
 		return
 	}
 	if k.file == "" {

@@ -85,7 +85,7 @@ func loadEnvironment(dir string, outer func(string) (string, bool), keys *keyrin
 		}
 		if err != nil {
 			env.unread = append(env.unread, name)
-			found.addError(path, err)
+			found.addError(Error, path, err)
 		}
 	}
 	return env

@@ -76,11 +76,11 @@ func (s *search) try(dir string) {
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil || s.seen[real] {
+	target, err := filepath.EvalSymlinks(path)
+	if err != nil || s.seen[target] {
 		return
 	}
-	s.seen[real] = true
+	s.seen[target] = true
 	s.found = append(s.found, path)
 }
 

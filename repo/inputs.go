@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -59,7 +60,8 @@ func (l *loader) scanVariables(path string, data []byte) []string {
 }
 
 func reasonOf(err error) string {
-	if broken, ok := err.(*FileError); ok { //nolint:errorlint // readFile returns nothing else
+	var broken *FileError
+	if errors.As(err, &broken) {
 		return broken.Reason
 	}
 	return "cannot be read"

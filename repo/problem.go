@@ -95,13 +95,13 @@ func (p *problems) sorted() []Problem {
 }
 
 // addError adds a file's error as a problem.
-func (p *problems) addError(path string, err error) {
+func (p *problems) addError(severity Severity, path string, err error) {
 	var broken *FileError
 	if errors.As(err, &broken) {
-		p.add(Error, broken.File, broken.Line, "%s", broken.Reason)
+		p.add(severity, broken.File, broken.Line, "%s", broken.Reason)
 		return
 	}
-	p.add(Error, path, 0, "%v", err)
+	p.add(severity, path, 0, "%v", err)
 }
 
 // errNotExist is what a *FileError wraps when there is no such file.

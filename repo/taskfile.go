@@ -2,7 +2,6 @@ package repo
 
 import (
 	"cmp"
-	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,36 +10,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 )
-
-// TaskKind is an operation that a task's own commands carry out.
-type TaskKind int
-
-// The kinds of operations that are told apart.
-const (
-	TaskGenerateConfig TaskKind = iota
-	TaskApplyConfig
-	TaskUpgradeNode
-	TaskUpgradeKubernetes
-	TaskReset
-	TaskBootstrap
-	TaskKubeconfig
-	TaskHealth
-	TaskReboot
-	TaskShutdown
-	TaskEtcdSnapshot
-	TaskFluxReconcile
-)
-
-// kindNames are the words of talosctl, talhelper and flux for the kinds.
-var kindNames = map[TaskKind]string{
-	TaskGenerateConfig: "genconfig", TaskApplyConfig: "apply-config", TaskUpgradeNode: "upgrade",
-	TaskUpgradeKubernetes: "upgrade-k8s", TaskReset: "reset", TaskBootstrap: "bootstrap", TaskKubeconfig: "kubeconfig",
-	TaskHealth: "health", TaskReboot: "reboot", TaskShutdown: "shutdown", TaskEtcdSnapshot: "etcd snapshot",
-	TaskFluxReconcile: "reconcile",
-}
-
-// String is the command's word for the operation.
-func (k TaskKind) String() string { return kindNames[k] }
 
 // Task is one task of the checkout's Taskfiles.
 type Task struct {
@@ -78,8 +47,8 @@ func (c *Checkout) TasksFor(kind TaskKind) []Task {
 
 // Bounds on what hostile Taskfiles can ask for.
 const (
-	maxTasks         = 4096
-	maxIncludesDepth = 12
+	maxTasks    = 4096
+	maxIncludes = 512
 )
 
 // taskfileNames are the names that go-task looks for, in its order.
@@ -100,6 +69,7 @@ type taskfiles struct {
 	outDir string
 
 	root, talconfig string
+	reads           int
 	found           *problems
 }
 
@@ -108,7 +78,7 @@ type included struct {
 	path, namespace string
 	aliases         []string // other namespaces
 	internal        bool
-	depth           int
+	above           []string // the Taskfiles that include it
 	vars            map[string]string
 	excludes        []string
 }
@@ -156,25 +126,14 @@ func (t *taskfiles) locate(dir string) string {
 // read reads one Taskfile and its includes.
 func (t *taskfiles) read(in included) {
 	t.looked = append(t.looked, in.path)
-	data, err := readFile(in.path)
+	t.reads++
+	root, err := readTaskfile(in.path)
 	if err != nil {
-		t.found.addWarning(in.path, err)
+		t.found.addError(Warning, in.path, err)
 		return
 	}
-	documents, err := parseYAML(in.path, data)
-	if err == nil && len(documents) > 0 {
-		err = checkYAML(in.path, data, documents[0])
-	}
-	if err != nil {
-		t.found.addWarning(in.path, err)
-		return
-	}
-	if len(documents) == 0 {
-		return
-	}
-	root := documents[0]
 	in.vars = t.variables(in, field(root, "vars"))
-	if in.depth == 0 {
+	if len(in.above) == 0 {
 		t.exports(field(root, "env"), in.vars)
 	}
 	for _, one := range pairs(field(root, "tasks")) {
@@ -185,6 +144,19 @@ func (t *taskfiles) read(in included) {
 	for _, one := range pairs(field(root, "includes")) {
 		t.include(in, one)
 	}
+}
+
+// readTaskfile reads the first document of a Taskfile; nil when it is empty.
+func readTaskfile(path string) (*yaml.Node, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	documents, err := parseYAML(path, data)
+	if err != nil || len(documents) == 0 {
+		return nil, err
+	}
+	return documents[0], checkYAML(path, data, documents[0])
 }
 
 // variables adds a Taskfile's fixed variables to those around it.
@@ -228,7 +200,8 @@ func (t *taskfiles) exports(node *yaml.Node, vars map[string]string) {
 // include follows one entry of includes.
 func (t *taskfiles) include(from included, one pair) {
 	where, optional, flatten := scalar(one.value), false, false
-	next := included{namespace: joinName(from.namespace, one.key), internal: from.internal, depth: from.depth + 1, vars: from.vars}
+	next := included{namespace: joinName(from.namespace, one.key), internal: from.internal, vars: from.vars}
+	next.above = append(slices.Clone(from.above), from.path)
 	if one.value != nil && one.value.Kind == yaml.MappingNode {
 		where = scalar(field(one.value, "taskfile"))
 		optional = scalar(field(one.value, "optional")) == "true"
@@ -244,7 +217,7 @@ func (t *taskfiles) include(from included, one pair) {
 		next.namespace, next.aliases = from.namespace, from.aliases
 	}
 	path, known := fillPath(where, from.vars)
-	if !known || path == "" || strings.Contains(path, "://") || next.depth > maxIncludesDepth {
+	if !known || path == "" || strings.Contains(path, "://") || t.reads >= maxIncludes {
 		return
 	}
 	if !filepath.IsAbs(path) {
@@ -254,6 +227,10 @@ func (t *taskfiles) include(from included, one pair) {
 		if !optional {
 			t.found.add(Warning, from.path, one.line, "the included Taskfile %s does not exist", where)
 		}
+		return
+	}
+	if slices.Contains(next.above, next.path) {
+		t.found.add(Warning, from.path, one.line, "the included Taskfile %s includes this one", where)
 		return
 	}
 	t.read(next)
@@ -338,61 +315,6 @@ func (t *taskfiles) outputFolder(command string, in included) {
 	}
 }
 
-// commands are the texts of a task's own commands.
-func commands(task *yaml.Node) []string {
-	if task == nil {
-		return nil
-	}
-	if task.Kind == yaml.ScalarNode {
-		return []string{task.Value}
-	}
-	lists := []*yaml.Node{task}
-	if task.Kind == yaml.MappingNode {
-		lists = []*yaml.Node{field(task, "cmds"), field(task, "cmd")}
-	}
-	var all []string
-	for _, list := range lists {
-		switch {
-		case list == nil:
-		case list.Kind == yaml.ScalarNode:
-			all = append(all, list.Value)
-		case list.Kind == yaml.SequenceNode:
-			for _, item := range list.Content {
-				one := content(item)
-				all = append(all, scalar(one), scalar(field(one, "cmd")))
-			}
-		}
-	}
-	return slices.DeleteFunc(all, func(text string) bool { return text == "" })
-}
-
-var (
-	talosCommand = regexp.MustCompile(`\b(?:talosctl\b[^|;&\n]*?|talhelper\s+gencommand)\s+(apply-config|apply|upgrade-k8s|upgrade|reset|bootstrap|kubeconfig|health|reboot|shutdown|etcd\s+snapshot)(?:\s|$)`)
-	genCommand   = regexp.MustCompile(`\btalhelper\s+genconfig\b`)
-	fluxCommand  = regexp.MustCompile(`\bflux\b[^|;&\n]*?\sreconcile\s`)
-	wordKinds    = map[string]TaskKind{
-		"apply-config": TaskApplyConfig, "apply": TaskApplyConfig, "upgrade-k8s": TaskUpgradeKubernetes, "upgrade": TaskUpgradeNode,
-		"reset": TaskReset, "bootstrap": TaskBootstrap, "kubeconfig": TaskKubeconfig, "health": TaskHealth,
-		"reboot": TaskReboot, "shutdown": TaskShutdown, "etcd snapshot": TaskEtcdSnapshot,
-	}
-)
-
-// kindsOf tells what a command does, by the programs that it calls.
-func kindsOf(command string) []TaskKind {
-	command = strings.ReplaceAll(command, "\\\n", " ")
-	var kinds []TaskKind
-	if genCommand.MatchString(command) {
-		kinds = append(kinds, TaskGenerateConfig)
-	}
-	for _, match := range talosCommand.FindAllStringSubmatch(command, -1) {
-		kinds = append(kinds, wordKinds[strings.Join(strings.Fields(match[1]), " ")])
-	}
-	if fluxCommand.MatchString(command) {
-		kinds = append(kinds, TaskFluxReconcile)
-	}
-	return kinds
-}
-
 // requires names required variables: texts or mappings with a name.
 func requires(list *yaml.Node) []string {
 	if list == nil || list.Kind != yaml.SequenceNode {
@@ -446,14 +368,4 @@ func joinName(namespace, name string) string {
 func (t *taskfiles) sorted() []Task {
 	slices.SortStableFunc(t.list, func(a, b Task) int { return cmp.Compare(a.Name, b.Name) })
 	return t.list
-}
-
-// addWarning adds a file's error as a warning.
-func (p *problems) addWarning(path string, err error) {
-	var broken *FileError
-	if errors.As(err, &broken) {
-		p.add(Warning, broken.File, broken.Line, "%s", broken.Reason)
-		return
-	}
-	p.add(Warning, path, 0, "%v", err)
 }

@@ -134,7 +134,7 @@ func yamlError(file string, data []byte, err error) *FileError {
 }
 
 // maxSearch bounds, in bytes, the files in which breakingLine searches.
-const maxSearch = 1 << 20
+const maxSearch = 256 << 10
 
 // openLines is for how many lines a quoted text or a [list] may stay open.
 const openLines = 16
