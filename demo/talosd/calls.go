@@ -48,9 +48,9 @@ func (l *callLog) all() []Call {
 	return slices.Concat(l.ring[l.next:], l.ring[:l.next])
 }
 
-// record notes a finished call, and writes it into the logs of apid and
+// record notes a finished call of a kind (unary or stream), and writes it into the logs of apid and
 // machined as Talos does, unless the scene stands still.
-func (n *Node) record(who caller, method string, took time.Duration, err error) {
+func (n *Node) record(who caller, method, kind string, took time.Duration, err error) {
 	code := status.Code(err)
 	now := n.c.now()
 	roles := who.roles.Strings()
@@ -66,6 +66,6 @@ func (n *Node) record(who caller, method string, took time.Duration, err error) 
 	l := n.current()
 	l.append("apid", now, fmt.Sprintf("%s log.go:106: %s [%s] %s stream %s {parsed peer's certificate orgs [%s] as [%s] (unknownRoles = [])} (:authority=%s;content-type=application/grpc;runtime=Talos)",
 		now.UTC().Format("2006/01/02 15:04:05.000000"), code, method, took, text, list, list, n.spec.Address))
-	l.append("machined", now, fmt.Sprintf("%s machined %s %s [%s] %s unary %s {authorized ([os:admin os:operator os:reader] includes [%s])} (:authority=localhost;content-type=application/grpc+proxy>proto)",
-		now.UTC().Format("2006/01/02 15:04:05.000000"), now.UTC().Format("2006/01/02 15:04:05"), code, method, took, text, list))
+	l.append("machined", now, fmt.Sprintf("%s machined %s %s [%s] %s %s %s {authorized ([os:admin os:operator os:reader] includes [%s])} (:authority=localhost;content-type=application/grpc+proxy>proto)",
+		now.UTC().Format("2006/01/02 15:04:05.000000"), now.UTC().Format("2006/01/02 15:04:05"), code, method, took, kind, text, list))
 }

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cosi-project/runtime/pkg/state"
+
 	"github.com/talos-cockpit/talos-cockpit/demo/pki"
 	"github.com/talos-cockpit/talos-cockpit/demo/scene"
 )
@@ -70,6 +72,7 @@ type Cluster struct {
 	byAddr map[string]*Node
 	byName map[string]*Node
 	meta   map[string]*metaState // by Talos minor version
+	shared state.CoreState       // what discovery tells all nodes alike
 	etcd   *etcdGroup
 	calls  callLog
 	work   sync.WaitGroup

@@ -17,6 +17,8 @@ import (
 	"github.com/cosi-project/runtime/pkg/state/impl/namespaced"
 	"github.com/cosi-project/runtime/pkg/state/protobuf/server"
 	"github.com/cosi-project/runtime/pkg/state/registry"
+	"github.com/siderolabs/talos/pkg/machinery/resources/cluster"
+	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"github.com/siderolabs/talos/pkg/machinery/resources/v1alpha1"
 	"github.com/siderolabs/talos/pkg/machinery/role"
@@ -107,12 +109,37 @@ type cosiState struct {
 	st     state.State // without the access rules
 	api    *server.State
 	epoch  []byte // marks the bookmarks of this boot
-	bootID string
+	config bool   // the machine configuration is there
 }
 
-// resources returns the machine's resources, which are made when they are first asked for.
-func (l *life) resources() (*cosiState, error) {
+// resources returns the machine's resources for a request about a type; they
+// are made when they are first asked for, the machine configuration on its own.
+func (l *life) resources(kind resource.Type) (*cosiState, error) {
+	s, err := l.state()
+	if err != nil || kind != config.MachineConfigType {
+		return s, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.config {
+		return s, nil
+	}
+	provider, err := l.n.config()
+	if err != nil {
+		return nil, err
+	}
+	f := &filler{st: s.st}
+	f.put("config.AcquireController", config.NewMachineConfig(provider))
+	s.config = f.err == nil
+	return s, f.err
+}
+
+func (l *life) state() (*cosiState, error) {
 	m, err := l.n.c.metaOf(l.n.spec.Talos)
+	if err != nil {
+		return nil, err
+	}
+	discovery, err := l.n.c.discovery()
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +154,14 @@ func (l *life) resources() (*cosiState, error) {
 		if ns == meta.NamespaceName {
 			return m.core
 		}
+		if ns == cluster.NamespaceName {
+			return twoStates{build(ns), discovery}
+		}
 		return build(ns)
 	})
 	epoch := sha256.Sum256([]byte(l.bootID))
 	s := &cosiState{
-		st: state.WrapCore(core), api: server.NewState(state.Filter(core, m.rule)), epoch: epoch[:8], bootID: l.bootID,
+		st: state.WrapCore(core), api: server.NewState(state.Filter(core, m.rule)), epoch: epoch[:8],
 	}
 	if err := l.fill(s.st); err != nil {
 		return nil, fmt.Errorf("making the resources of %s: %w", l.n.spec.Name, err)
@@ -194,7 +224,7 @@ type stateServer struct {
 
 // Get returns one resource.
 func (*stateServer) Get(ctx context.Context, req *cosi.GetRequest) (*cosi.GetResponse, error) {
-	s, err := targetOf(ctx).life.resources()
+	s, err := targetOf(ctx).life.resources(req.GetType())
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +233,7 @@ func (*stateServer) Get(ctx context.Context, req *cosi.GetRequest) (*cosi.GetRes
 
 // List sends all resources of a kind.
 func (*stateServer) List(req *cosi.ListRequest, srv cosi.State_ListServer) error {
-	s, err := targetOf(srv.Context()).life.resources()
+	s, err := targetOf(srv.Context()).life.resources(req.GetType())
 	if err != nil {
 		return err
 	}
@@ -212,7 +242,7 @@ func (*stateServer) List(req *cosi.ListRequest, srv cosi.State_ListServer) error
 
 // Create is refused, as all writing through the API is.
 func (*stateServer) Create(ctx context.Context, req *cosi.CreateRequest) (*cosi.CreateResponse, error) {
-	s, err := targetOf(ctx).life.resources()
+	s, err := targetOf(ctx).life.state()
 	if err != nil {
 		return nil, err
 	}
@@ -221,7 +251,7 @@ func (*stateServer) Create(ctx context.Context, req *cosi.CreateRequest) (*cosi.
 
 // Update is refused, as all writing through the API is.
 func (*stateServer) Update(ctx context.Context, req *cosi.UpdateRequest) (*cosi.UpdateResponse, error) {
-	s, err := targetOf(ctx).life.resources()
+	s, err := targetOf(ctx).life.state()
 	if err != nil {
 		return nil, err
 	}
@@ -230,7 +260,7 @@ func (*stateServer) Update(ctx context.Context, req *cosi.UpdateRequest) (*cosi.
 
 // Destroy is refused, as all writing through the API is.
 func (*stateServer) Destroy(ctx context.Context, req *cosi.DestroyRequest) (*cosi.DestroyResponse, error) {
-	s, err := targetOf(ctx).life.resources()
+	s, err := targetOf(ctx).life.resources(req.GetType())
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +270,7 @@ func (*stateServer) Destroy(ctx context.Context, req *cosi.DestroyRequest) (*cos
 // Watch sends the changes of a resource or a kind. Its bookmarks are good for
 // one boot only: with one of an earlier boot it fails, as Talos does.
 func (*stateServer) Watch(req *cosi.WatchRequest, srv cosi.State_WatchServer) error {
-	s, err := targetOf(srv.Context()).life.resources()
+	s, err := targetOf(srv.Context()).life.resources(req.GetType())
 	if err != nil {
 		return err
 	}

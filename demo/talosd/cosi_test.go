@@ -1,7 +1,9 @@
 package talosd_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/cosi-project/runtime/pkg/resource"
 	"github.com/cosi-project/runtime/pkg/safe"
@@ -9,6 +11,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/resources/cluster"
 	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/hardware"
+	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
@@ -16,6 +19,8 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/role"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/prototext"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/talos-cockpit/talos-cockpit/demo/talosd"
 )
@@ -122,5 +127,53 @@ func TestWatchServices(t *testing.T) {
 	}
 	if len(seen) != 3 {
 		t.Errorf("the watch saw %v, want Destroyed, Created, Updated", seen)
+	}
+}
+
+func TestKubeNode(t *testing.T) {
+	cl := start(t, "turingpi", talosd.Options{})
+	c := connect(t, cl, role.Reader, node1)
+	ready := func() (kube, machine, cordoned bool) {
+		node, err := safe.StateGetByID[*k8s.NodeStatus](on(t, node3), c.COSI, "talos-test03")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ms, err := safe.StateGetByID[*runtime.MachineStatus](on(t, node3), c.COSI, runtime.MachineStatusID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return node.TypedSpec().NodeReady, ms.TypedSpec().Status.Ready, node.TypedSpec().Unschedulable
+	}
+	if kube, machine, cordoned := ready(); !kube || !machine || cordoned {
+		t.Errorf("at first: %v %v %v", kube, machine, cordoned)
+	}
+	cl.Node("talos-test03").SetKubeNode(false, true)
+	if kube, machine, cordoned := ready(); kube || machine || !cordoned {
+		t.Errorf("not ready and cordoned: %v %v %v", kube, machine, cordoned)
+	}
+	cl.Node("talos-test03").SetKubeNode(true, false)
+	if kube, machine, cordoned := ready(); !kube || !machine || cordoned {
+		t.Errorf("ready again: %v %v %v", kube, machine, cordoned)
+	}
+}
+
+func TestSameSeedSameCluster(t *testing.T) {
+	text := func() string {
+		clock := newClock()
+		cl := start(t, "turingpi", talosd.Options{Now: clock.Now})
+		c := connect(t, cl, role.Reader, node1)
+		clock.Advance(time.Minute)
+		stream, err := c.Logs(on(t, node3), "system", 0, "kubelet", false, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stat, err := c.MachineClient.SystemStat(on(t, node3), &emptypb.Empty{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(cl.Node(node3).BootID(), cl.Node(node3).UUID(), prototext.Format(stat), logText(t, stream))
+	}
+	if one, two := text(), text(); one != two {
+		t.Error("the same seed and clock gave two different clusters")
 	}
 }

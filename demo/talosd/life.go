@@ -41,6 +41,7 @@ type life struct {
 	unmet    []runtime.UnmetCondition
 	cosi     *cosiState
 	silent   bool // everything stopped: no kubelet any more
+	notReady bool // Kubernetes says that the node is not ready
 
 	cutMu  sync.Mutex
 	cutCtx context.Context
@@ -238,6 +239,9 @@ func bootScript() []step {
 			l.setStage(at, runtime.MachineStageRunning, false, l.nodeNotReady())
 		}},
 		{readyAfter, func(l *life, at time.Time) {
+			if l.notReady {
+				return // until SetKubeNode says otherwise
+			}
 			l.setStage(at, runtime.MachineStageRunning, true)
 			l.consoleLocked(at, "machine is running and ready")
 		}},

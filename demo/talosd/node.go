@@ -35,6 +35,7 @@ type Node struct {
 	tried    bool          // somebody has waited for "no route to host" already
 	away     bool          // apid does not listen: in the middle of a reboot, or off
 	busy     bool          // a reboot or shutdown is under way
+	cordoned bool          // Kubernetes puts no pods here
 	life     *life
 	endpoint string
 	gate     *gate

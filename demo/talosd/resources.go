@@ -47,11 +47,11 @@ func (l *life) fill(st state.State) error {
 	f := &filler{st: st}
 	l.fillRuntime(f)
 	l.n.fillCluster(f)
-	l.n.fillKubernetes(f)
+	l.fillKubernetes(f)
 	l.n.fillHardware(f)
 	l.n.fillBlock(f)
 	l.n.fillNetwork(f)
-	l.n.fillConfig(f)
+	l.n.fillMachineType(f)
 	if l.n.spec.ControlPlane {
 		l.n.fillControlPlane(f)
 	}
@@ -165,38 +165,19 @@ func (n *Node) fillCluster(f *filler) {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", n.c.scene.Cluster, n.c.scene.Seed))
 	*info.TypedSpec() = cluster.InfoSpec{ClusterID: base64.StdEncoding.EncodeToString(sum[:]), ClusterName: n.c.scene.Cluster}
 	f.put("cluster.InfoController", info)
-
-	for _, other := range n.c.nodes {
-		var controlPlane *cluster.ControlPlane
-		if other.spec.ControlPlane {
-			controlPlane = &cluster.ControlPlane{APIServerPort: 6443}
-		}
-		os := fmt.Sprintf("Talos (%s)", other.spec.Talos)
-		member := cluster.NewMember(cluster.NamespaceName, other.spec.Name)
-		*member.TypedSpec() = cluster.MemberSpec{
-			NodeID: other.nodeID(), Addresses: []netip.Addr{other.addr()}, Hostname: other.spec.Name,
-			MachineType: other.machineType(), OperatingSystem: os, ControlPlane: controlPlane,
-		}
-		f.put("cluster.MemberController", member)
-		affiliate := cluster.NewAffiliate(cluster.NamespaceName, other.nodeID())
-		*affiliate.TypedSpec() = cluster.AffiliateSpec{
-			NodeID: other.nodeID(), Addresses: []netip.Addr{other.addr()}, Hostname: other.spec.Name, Nodename: other.spec.Name,
-			MachineType: other.machineType(), OperatingSystem: os, ControlPlane: controlPlane,
-		}
-		f.put("cluster.AffiliateMergeController", affiliate)
-	}
 }
 
-func (n *Node) fillKubernetes(f *filler) {
+func (l *life) fillKubernetes(f *filler) {
+	n := l.n
 	nodename := k8s.NewNodename(k8s.NamespaceName, k8s.NodenameID)
 	*nodename.TypedSpec() = k8s.NodenameSpec{Nodename: n.spec.Name, HostnameVersion: "1"}
 	f.put("k8s.NodenameController", nodename)
 
 	status := k8s.NewNodeStatus(k8s.NamespaceName, n.spec.Name)
-	*status.TypedSpec() = k8s.NodeStatusSpec{Nodename: n.spec.Name, NodeReady: true, Labels: n.labels(), Annotations: map[string]string{
+	*status.TypedSpec() = k8s.NodeStatusSpec{Nodename: n.spec.Name, NodeReady: !l.notReady, Unschedulable: n.isCordoned(), Labels: n.labels(), Annotations: map[string]string{
 		"node.alpha.kubernetes.io/ttl": "0", "volumes.kubernetes.io/controller-managed-attach-detach": "true",
 	}}
-	f.put("k8s.NodeStatusController", status)
+	f.put(nodeStatusOwner, status)
 
 	kubelet := k8s.NewKubeletSpec(k8s.NamespaceName, k8s.KubeletID)
 	*kubelet.TypedSpec() = k8s.KubeletSpecSpec{
@@ -263,14 +244,8 @@ func (c *Cluster) endpointURL() *url.URL {
 	return &url.URL{Scheme: "https", Host: c.scene.APIAddress + ":6443"}
 }
 
-func (n *Node) fillConfig(f *filler) {
-	machineType := config.NewMachineType()
-	machineType.SetMachineType(n.machineType())
-	f.put("config.MachineTypeController", machineType)
-	provider, err := n.config()
-	if err != nil {
-		f.err = err
-		return
-	}
-	f.put("config.AcquireController", config.NewMachineConfig(provider))
+func (n *Node) fillMachineType(f *filler) {
+	r := config.NewMachineType()
+	r.SetMachineType(n.machineType())
+	f.put("config.MachineTypeController", r)
 }

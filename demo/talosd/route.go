@@ -188,7 +188,7 @@ func (n *Node) call(ctx context.Context, who caller, req any, method string, han
 		resp, err = handler(context.WithValue(ctx, targetKey{}, target{n, n.current(), who}), req)
 		err = plain(err, method)
 	}
-	n.record(who, method, time.Since(began), err)
+	n.record(who, method, "unary", time.Since(began), err)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (n *Node) serveStream(srv any, ss grpc.ServerStream, who caller, forwarded 
 	if err == nil {
 		err = n.runStream(srv, ss, who, forwarded, info, handler)
 	}
-	n.record(who, info.FullMethod, time.Since(began), err)
+	n.record(who, info.FullMethod, "stream", time.Since(began), err)
 	return err
 }
 
