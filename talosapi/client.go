@@ -30,6 +30,8 @@ type Options struct {
 	Limit int
 	// CallTimeout is the deadline of one call; 0: 5 s.
 	CallTimeout time.Duration
+	// Probe is after how much silence an endpoint is asked whether it lives; 0: 15 s.
+	Probe time.Duration
 }
 
 // Client reaches the nodes of one cluster through its endpoints. It is safe for
@@ -44,7 +46,8 @@ type core struct {
 	cfg       *Config
 	tls       *tls.Config
 	dial      func(ctx context.Context, addr string) (net.Conn, error)
-	timeout   time.Duration
+	timeout   time.Duration // of one call
+	probe     time.Duration // the silence after which an endpoint is asked
 	endpoints []*endpoint
 	slots     *slots
 
@@ -74,7 +77,10 @@ func Open(cfg *Config, opt Options) (*Client, error) {
 	if opt.CallTimeout <= 0 {
 		opt.CallTimeout = 5 * time.Second
 	}
-	c := &core{cfg: cfg, tls: cfg.tls, dial: opt.Dial, timeout: opt.CallTimeout, slots: newSlots(opt.Limit), changed: make(chan struct{}), vips: map[string]bool{}}
+	if opt.Probe <= 0 {
+		opt.Probe = 15 * time.Second
+	}
+	c := &core{cfg: cfg, tls: cfg.tls, dial: opt.Dial, timeout: opt.CallTimeout, probe: opt.Probe, slots: newSlots(opt.Limit), changed: make(chan struct{}), vips: map[string]bool{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for _, written := range cfg.Endpoints {
 		e := newEndpoint(c, written)
@@ -200,7 +206,8 @@ func (c *Client) best(node string, tried []*endpoint) (pick *endpoint, hope bool
 		}
 		may := c.allows(e)
 		st := e.status()
-		if may == forbidden || !st.Forwards && node != e.host {
+		itself := node != "" && (e.host == node || st.Node != nil && st.Node.Has(node))
+		if may == forbidden || !st.Forwards && node != "" && !itself {
 			continue
 		}
 		switch {
@@ -210,7 +217,7 @@ func (c *Client) best(node string, tried []*endpoint) (pick *endpoint, hope bool
 			hope = true
 		case st.State == EndpointSuspect:
 			suspect = e
-		case e.host == node:
+		case itself:
 			return e, false, nil
 		case pick == nil:
 			pick = e

@@ -34,8 +34,7 @@ const (
 
 const (
 	probeTimeout  = 5 * time.Second
-	suspectProbe  = 3 * time.Second  // for an endpoint that was up a moment ago
-	idleProbe     = 15 * time.Second // without any answer for this long, ask
+	suspectProbe  = 3 * time.Second // for an endpoint that was up a moment ago
 	identityEvery = 10 * time.Minute
 	maxProbeWait  = 15 * time.Second
 )
@@ -105,7 +104,7 @@ func (e *endpoint) run(ctx context.Context) {
 		}
 		failures = 0
 		e.identify(ctx)
-		wait(ctx, jitter(idleProbe), e.kick)
+		wait(ctx, jitter(e.client.probe), e.kick)
 	}
 }
 
@@ -113,7 +112,7 @@ func (e *endpoint) run(ctx context.Context) {
 func (e *endpoint) quiet() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.state != EndpointUp || time.Since(e.lastOK) > idleProbe-time.Second
+	return e.state != EndpointUp || time.Since(e.lastOK) > e.client.probe*9/10
 }
 
 func probeWait(failures int) time.Duration {

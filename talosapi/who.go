@@ -2,6 +2,7 @@ package talosapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -114,16 +115,31 @@ func askAddresses(ctx context.Context, conn *grpc.ClientConn) (addresses, error)
 	if n, err := get[*k8s.NodeIP](ctx, conn, nodeIPs, k8s.KubeletID); err == nil {
 		kubelet = n.TypedSpec().Addresses
 	}
-	for _, id := range []string{
+	routed := firstOf(lists,
 		network.FilteredNodeAddressID(network.NodeAddressRoutedID, k8s.NodeAddressFilterNoK8s),
 		network.FilteredNodeAddressID(network.NodeAddressCurrentID, k8s.NodeAddressFilterNoK8s),
-		network.NodeAddressRoutedID, network.NodeAddressCurrentID, network.NodeAddressDefaultID,
-	} {
+		network.NodeAddressRoutedID, network.NodeAddressCurrentID, network.NodeAddressDefaultID)
+	if len(routed) == 0 {
+		return addresses{}, errNoAddresses
+	}
+	everything := append(slices.Clone(routed), firstOf(lists, network.NodeAddressCurrentID)...)
+	return addresses{
+		own:    sortAddresses(routed, kubelet).own,
+		shared: sortAddresses(everything, kubelet).shared,
+	}, nil
+}
+
+// errNoAddresses says that a node told nothing of its addresses.
+var errNoAddresses = errors.New("the node tells no addresses")
+
+// firstOf is the first of the named lists that has addresses.
+func firstOf(lists map[string]*network.NodeAddress, ids ...string) []netip.Prefix {
+	for _, id := range ids {
 		if a := lists[id]; a != nil && len(a.TypedSpec().Addresses) > 0 {
-			return sortAddresses(a.TypedSpec().Addresses, kubelet), nil
+			return a.TypedSpec().Addresses
 		}
 	}
-	return addresses{}, fmt.Errorf("the node tells no addresses")
+	return nil
 }
 
 // sortAddresses tells a node's own addresses from shared ones. Talos puts a
@@ -133,9 +149,12 @@ func sortAddresses(all []netip.Prefix, kubelet []netip.Addr) addresses {
 	var out addresses
 	for _, p := range all {
 		inside := func(o netip.Prefix) bool { return o.Bits() < p.Bits() && o.Contains(p.Addr()) }
-		if p.IsSingleIP() && slices.ContainsFunc(all, inside) && !slices.Contains(kubelet, p.Addr()) {
-			out.shared = append(out.shared, p.Addr().String())
-		} else if s := p.Addr().String(); !slices.Contains(out.own, s) {
+		switch s := p.Addr().String(); {
+		case p.IsSingleIP() && slices.ContainsFunc(all, inside) && !slices.Contains(kubelet, p.Addr()):
+			if !slices.Contains(out.shared, s) {
+				out.shared = append(out.shared, s)
+			}
+		case !slices.Contains(out.own, s):
 			out.own = append(out.own, s)
 		}
 	}
@@ -177,6 +196,7 @@ func (c *core) own(all []string) []string {
 // kubernetes is the host of the Kubernetes API where known: an endpoint with
 // that address which no node calls its own is one too.
 func (c *Client) VIPEndpoints(kubernetes string) []cluster.Trouble {
+	c.begin()
 	var out []cluster.Trouble
 	for _, e := range c.core.endpoints {
 		node := e.status().Node
