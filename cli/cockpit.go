@@ -173,7 +173,7 @@ func (o *options) cockpit(ctx context.Context) error {
 	th := ui.NewTheme(look)
 	shell = ui.New(ui.Options{
 		Panes: views.New(b, s, th, time.Now), Theme: th, Pinned: pinned, Mouse: !o.noMouse,
-		Bar: views.Bar(b, th, time.Now), BarTopics: views.BarTopics, Debug: debug,
+		Bar: views.Bar(b, th), BarTopics: views.BarTopics, Debug: debug,
 		Contexts: func() ([]string, string) {
 			st := b.Status.Load().Value
 			return st.Contexts, st.TalosCtx
