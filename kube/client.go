@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
@@ -187,7 +188,7 @@ func proxy(own Dial, tc *transport.Config) func(*http.Request) (*url.URL, error)
 	if own != nil {
 		return nil
 	}
-	return http.ProxyFromEnvironment
+	return utilnet.NewProxierWithNoProxyCIDR(http.ProxyFromEnvironment)
 }
 
 // restClient is a client for one built-in group, in protobuf with JSON as the second choice.
