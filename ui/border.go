@@ -74,8 +74,9 @@ func (t *Theme) edge(b box, w int, role Role, title, note string) string {
 
 // cut shortens s to at most width cells, without padding it.
 func cut(s string, width int) string {
-	if Width(s) <= width {
-		return s
+	w := Width(s)
+	if w <= width {
+		return Fit(s, w)
 	}
 	return strings.TrimRight(Fit(s, width), " ")
 }

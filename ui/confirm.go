@@ -5,7 +5,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/keymap"
 )
 
@@ -23,10 +22,10 @@ type confirm struct {
 }
 
 func newConfirm(m ConfirmMsg, now time.Time) *confirm {
-	m.Title = feed.Clean(m.Title)
+	m.Title = clean(m.Title)
 	body := make([]string, len(m.Body))
 	for i, l := range m.Body {
-		body[i] = feed.Clean(l)
+		body[i] = clean(l)
 	}
 	m.Body = body
 	return &confirm{ask: m, opened: now}

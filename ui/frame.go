@@ -102,7 +102,7 @@ func (s *Shell) build() tea.View {
 	if s.mouse {
 		v.MouseMode = tea.MouseModeCellMotion
 	}
-	if !s.started || s.layout.W <= 0 || s.layout.H <= 0 {
+	if !s.started || s.leaving || s.layout.W <= 0 || s.layout.H <= 0 {
 		return v
 	}
 	for _, p := range s.panes {
@@ -211,10 +211,10 @@ func exact(drawn []string, w, h int) []string {
 		switch {
 		case i >= len(drawn):
 			out[i] = Blank(w)
-		case Width(drawn[i]) != w:
-			out[i] = Fit(drawn[i], w)
-		default:
+		case fits(drawn[i], w):
 			out[i] = drawn[i]
+		default:
+			out[i] = Fit(drawn[i], w)
 		}
 	}
 	return out

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/keymap"
 )
 
@@ -98,7 +97,7 @@ func (s *Shell) notNow(width int) []string {
 func (s *Shell) offer(o Offer) (keymap.Binding, string) {
 	b, _ := s.keys.Lookup(o.Action)
 	if o.Label != "" {
-		return b, feed.Clean(o.Label)
+		return b, clean(o.Label)
 	}
 	return b, b.Label
 }

@@ -1,13 +1,25 @@
 package ui
 
 import (
+	"unicode"
+
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/talos-cockpit/talos-cockpit/keymap"
 )
 
-// key hands a key to what is open, then to what is typed into, then to the map of keys.
+// key takes a key press. On a slow line esc and the key after it arrive
+// together, and look like one key with alt, which no binding uses.
 func (s *Shell) key(msg tea.KeyPressMsg) tea.Cmd {
+	if msg.Mod == tea.ModAlt && unicode.IsPrint(msg.Code) {
+		esc := s.plainKey(tea.KeyPressMsg{Code: tea.KeyEscape})
+		return tea.Batch(esc, s.plainKey(tea.KeyPressMsg{Code: msg.Code, Text: string(msg.Code)}))
+	}
+	return s.plainKey(msg)
+}
+
+// plainKey hands a key to what is open, then to what is typed into, then to the map of keys.
+func (s *Shell) plainKey(msg tea.KeyPressMsg) tea.Cmd {
 	if s.overlay != nil {
 		return s.overlayKey(msg)
 	}
@@ -66,6 +78,7 @@ func (s *Shell) paste(msg tea.PasteMsg) tea.Cmd {
 func (s *Shell) act(a keymap.Action, key string) tea.Cmd {
 	switch a {
 	case keymap.Quit:
+		s.leaving, s.stale = true, true
 		return tea.Quit
 	case keymap.Help:
 		s.openHelp()

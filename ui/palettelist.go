@@ -3,7 +3,6 @@ package ui
 import (
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/keymap"
 )
 
@@ -73,7 +72,7 @@ func (s *Shell) contextChoices(prefix string) []Choice {
 	names, current := s.opts.Contexts()
 	var out []Choice
 	for _, name := range names {
-		c := Choice{Label: prefix + feed.Clean(name)}
+		c := Choice{Label: prefix + clean(name)}
 		if name == current {
 			c.Note, c.WhyNot = "in use", "it is in use already"
 		}

@@ -8,7 +8,6 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
-	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/keymap"
 )
 
@@ -26,9 +25,9 @@ type picker struct {
 }
 
 func newPicker(title string, choices []Choice) *picker {
-	p := &picker{title: feed.Clean(title), all: slices.Clone(choices)}
+	p := &picker{title: clean(title), all: slices.Clone(choices)}
 	for i, c := range p.all {
-		p.all[i].Label, p.all[i].Note, p.all[i].WhyNot = feed.Clean(c.Label), feed.Clean(c.Note), feed.Clean(c.WhyNot)
+		p.all[i].Label, p.all[i].Note, p.all[i].WhyNot = clean(c.Label), clean(c.Note), clean(c.WhyNot)
 	}
 	p.search()
 	return p
@@ -112,7 +111,7 @@ func (p *picker) draw(t *Theme, w, h int) ([]string, *tea.Cursor) {
 	width, inner, fit := boxSize(w, h, 64)
 	line, at := p.input.Line(max(inner-2, 1))
 	lines := []string{t.Paint(RoleFocus, ">") + " " + line}
-	list := max(min(fit-2, pickerRows), 0)
+	list := max(min(fit-2, pickerRows, len(p.all)), 0)
 	if p.at < p.top {
 		p.top = p.at
 	}
@@ -193,6 +192,9 @@ func fuzzy(pattern, s string) (score int, ok bool) {
 		run++
 		last = p
 		rest = rest[i+utf8.RuneLen(p):]
+	}
+	if pattern == "" {
+		return 0, true // everything, in its own order
 	}
 	return score*4 - utf8.RuneCountInString(s)/4, true
 }

@@ -73,6 +73,7 @@ type Shell struct {
 	overlay  overlay
 	toasts   toasts
 	started  bool
+	leaving  bool // the last frame is blank: tmux 3.3 mixes it into the shell's screen after a resize
 	stale    bool
 	view     tea.View
 	frame    []byte
@@ -119,6 +120,7 @@ func (s *Shell) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.crash.record(r)
+			s.leaving, s.stale = true, true
 			model, cmd = s, tea.Quit
 		}
 	}()

@@ -6,8 +6,6 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
-
-	"github.com/talos-cockpit/talos-cockpit/feed"
 )
 
 // terminalEnv is what the environment says of the terminal.
@@ -110,7 +108,7 @@ func unicodeTerminal(get func(string) string) bool {
 // copyText sends text to the terminal's clipboard. There is no answer to that,
 // so the message says what was sent and not that it arrived.
 func (s *Shell) copyText(m CopyMsg) tea.Cmd {
-	what := feed.Clean(m.What)
+	what := clean(m.What)
 	if len(m.Text) > clipboardLimit {
 		s.toast(Toast{Text: what + " is too long for the terminal's clipboard", Error: true})
 		return nil

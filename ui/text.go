@@ -5,12 +5,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"github.com/talos-cockpit/talos-cockpit/feed"
 )
 
 // Width is the number of cells that s takes; escape sequences take none.
 // Clusters that terminals disagree on count as Fit draws them.
 func Width(s string) int {
-	if n, ok := asciiWidth(s); ok {
+	if n, ok := quickWidth(s); ok {
 		return n
 	}
 	w := 0
@@ -32,13 +34,16 @@ func Fit(s string, width int) string {
 	if n, ok := asciiWidth(s); ok {
 		return fitASCII(s, n, width)
 	}
+	if n, ok := quickWidth(s); ok && n <= width {
+		return s + Blank(width-n)
+	}
 	return fitCells(s, width)
 }
 
 // FitLeft is Fit with the text at the right end: blanks come first.
 func FitLeft(s string, width int) string {
 	if w := Width(s); w < width {
-		return Blank(width-w) + s
+		return Blank(width-w) + Fit(s, w)
 	}
 	return Fit(s, width)
 }
@@ -66,6 +71,82 @@ func asciiWidth(s string) (int, bool) {
 		}
 	}
 	return len(s), true
+}
+
+// maxText bounds what a message, a question or an entry of a list may hold, in bytes.
+const maxText = 4096
+
+// clean makes text from outside safe, and short enough to be laid out at once.
+func clean(s string) string {
+	if len(s) <= maxText {
+		return feed.Clean(s)
+	}
+	end := maxText
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return feed.Clean(s[:end]) + ellipsis
+}
+
+// quickWidth is the width of s if it holds nothing but printable ASCII, colours
+// and characters that are one cell wide everywhere, which nearly all lines do.
+func quickWidth(s string) (int, bool) {
+	w := 0
+	for i := 0; i < len(s); {
+		switch c := s[i]; {
+		case c >= 0x20 && c < 0x7f:
+			w++
+			i++
+		case c == 0x1b:
+			n := sgrLen(s[i:])
+			if n == 0 {
+				return 0, false
+			}
+			i += n
+		default:
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if !plainRune(r) {
+				return 0, false
+			}
+			w++
+			i += n
+		}
+	}
+	return w, true
+}
+
+// fits reports whether s is exactly width cells wide without any doubt.
+func fits(s string, width int) bool {
+	n, ok := quickWidth(s)
+	return ok && n == width
+}
+
+// sgrLen is the length of the SGR sequence at the start of s, 0 if there is none.
+func sgrLen(s string) int {
+	if len(s) < 3 || s[1] != '[' {
+		return 0
+	}
+	for i := 2; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == 'm':
+			return i + 1
+		case (c < '0' || c > '9') && c != ';' && c != ':':
+			return 0
+		}
+	}
+	return 0
+}
+
+// plainRune reports characters that take one cell and join with nothing:
+// letters of Latin-1 and Latin Extended, boxes, blocks and the shapes.
+func plainRune(r rune) bool {
+	switch {
+	case r >= 0xa1 && r < 0x300:
+		return r != 0xa9 && r != 0xad && r != 0xae
+	case r >= 0x2500 && r <= 0x25a0, r == 0x25b2, r == 0x25b8, r == 0x25cb, r == 0x25cf, r == 0x25d0, r == 0x25c6:
+		return true
+	}
+	return r == 0x2026 || r == 0x2190 || r == 0x2192 || r == 0x2297 || r == 0x2298 || r == 0x2605 || r == 0x2713 || r == 0x2717
 }
 
 func fitASCII(s string, n, width int) string {
@@ -124,6 +205,10 @@ func eachCell(s string, f func(piece string, cells int) bool) {
 	}
 }
 
+// maxCluster is the longest cluster that is drawn, in bytes: marks can be
+// heaped on one character without end.
+const maxCluster = 32
+
 // nextCell returns what to draw for the first n bytes of s; nothing for a
 // control, or for a mark that stands on nothing.
 func nextCell(s string) (piece string, cells, n int) {
@@ -148,7 +233,7 @@ func nextCell(s string) (piece string, cells, n int) {
 	switch {
 	case w <= 0:
 		return "", 0, len(cluster)
-	case !utf8.ValidString(cluster) || ansi.StringWidthWc(cluster) != w:
+	case len(cluster) > maxCluster || !utf8.ValidString(cluster) || ansi.StringWidthWc(cluster) != w:
 		return "\ufffd", 1, len(cluster)
 	}
 	return cluster, w, len(cluster)

@@ -152,6 +152,31 @@ func FuzzFit(f *testing.F) {
 	})
 }
 
+// TestQuickWidthAgrees compares the quick way with the careful one for every
+// character that it takes.
+func TestQuickWidthAgrees(t *testing.T) {
+	for r := rune(0x20); r < 0x3000; r++ {
+		s := "\x1b[1;38;5;79m" + string(r) + reset + "x"
+		if n, ok := quickWidth(s); ok && (n != 2 || ansi.StringWidth(s) != 2 || ansi.StringWidthWc(s) != 2) {
+			t.Errorf("%U: quick %d, clusters %d, characters %d", r, n, ansi.StringWidth(s), ansi.StringWidthWc(s))
+		}
+	}
+	for _, s := range []string{"e\u0301", "日", "\x1b[2J", "\x1b]0;t\a", "\x1b", "a\tb", "\xff", "\x1b[31"} {
+		if n, ok := quickWidth(s); ok {
+			t.Errorf("quickWidth(%q) = %d, want it to give up", s, n)
+		}
+	}
+}
+
+func BenchmarkWidthPainted(b *testing.B) {
+	th := NewTheme(Look{})
+	s := "│ " + th.Sign(RoleOK) + " " + th.Paint(RoleStrong, "talos-test01") + strings.Repeat(" ▁▂▃ value", 12)
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = Width(s)
+	}
+}
+
 func BenchmarkPaint(b *testing.B) {
 	th := NewTheme(Look{})
 	b.ReportAllocs()

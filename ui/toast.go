@@ -3,8 +3,6 @@ package ui
 import (
 	"strconv"
 	"time"
-
-	"github.com/talos-cockpit/talos-cockpit/feed"
 )
 
 const (
@@ -26,7 +24,7 @@ type pastToast struct {
 }
 
 func (t *toasts) add(toast Toast, now time.Time) {
-	toast.Text = feed.Clean(toast.Text)
+	toast.Text = clean(toast.Text)
 	if len(t.history) == toastHistory {
 		t.history = append(t.history[:0], t.history[1:]...)
 	}
