@@ -28,6 +28,8 @@ type Column[T any] struct {
 	Draw func(p *Pen, row *T)
 	// Compare sorts by this column; nil: it cannot be sorted by.
 	Compare func(a, b *T) int
+	// Tight parts the column from the next one by one blank only: for signs.
+	Tight bool
 	// Fleeting cells give way to the row's Span where there is one.
 	Fleeting bool
 }
@@ -65,10 +67,14 @@ type placed struct {
 	col, width int
 }
 
-// Table geometry: the gutter holds the cursor and the mark; a gap parts columns.
+// Table geometry: the gutter holds the cursor and the mark; a gap parts columns,
+// a narrower one on narrow screens.
 const (
-	gutter = 1
-	gap    = 2
+	gutter     = 1
+	gap        = 2
+	narrow     = 60
+	narrowGap  = 1
+	gapOfSigns = 1
 )
 
 // NewTable returns an empty table.

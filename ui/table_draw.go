@@ -85,12 +85,23 @@ func (t *Table[T]) least(i int) int {
 func (t *Table[T]) total() int {
 	n := gutter
 	for i, p := range t.plan {
-		n += p.width
-		if i > 0 {
-			n += gap
-		}
+		n += p.width + t.gapBefore(i)
 	}
 	return n
+}
+
+// gapBefore is the number of blanks before the i-th column shown.
+func (t *Table[T]) gapBefore(i int) int {
+	switch {
+	case i == 0:
+		return 0
+	case t.columns[t.plan[i-1].col].Tight:
+		return gapOfSigns
+	case t.laidOut < narrow:
+		return narrowGap
+	default:
+		return gap
+	}
 }
 
 // dropOne gives up the column that is the first to go.
@@ -108,14 +119,23 @@ func (t *Table[T]) dropOne() bool {
 	return true
 }
 
-// spread gives the cells left over: first up to each natural width, then to
-// those that grow.
+// spread gives the cells left over: first up to each natural width, to the most
+// important column first, then to the one that grows.
 func (t *Table[T]) spread(left int) {
-	for i := range t.plan {
-		more := min(t.widest[t.plan[i].col]-t.plan[i].width, left)
-		if more > 0 {
-			t.plan[i].width += more
-			left -= more
+	for rank := 0; left > 0; rank++ {
+		more := false
+		for i := range t.plan {
+			c := t.plan[i].col
+			if d := t.columns[c].Drop; d != rank {
+				more = more || d > rank
+				continue
+			}
+			add := max(min(t.widest[c]-t.plan[i].width, left), 0)
+			t.plan[i].width += add
+			left -= add
+		}
+		if !more {
+			break
 		}
 	}
 	for i := len(t.plan) - 1; i >= 0 && left > 0; i-- {
@@ -132,9 +152,7 @@ func (t *Table[T]) header(width int) string {
 	p.Skip(gutter)
 	for i, pl := range t.plan {
 		c := &t.columns[pl.col]
-		if i > 0 {
-			p.Skip(gap)
-		}
+		p.Skip(t.gapBefore(i))
 		p.Cell(pl.width)
 		title := c.Title
 		if pl.col == t.sortBy {
@@ -172,9 +190,7 @@ func (t *Table[T]) row(width, i int, focused bool) string {
 func (t *Table[T]) cells(p *Pen, row *T) {
 	for i := 0; i < len(t.plan); i++ {
 		c := &t.columns[t.plan[i].col]
-		if i > 0 {
-			p.Skip(gap)
-		}
+		p.Skip(t.gapBefore(i))
 		if c.Fleeting && t.Span != nil {
 			last, w := t.fleeting(i)
 			p.Cell(w)
@@ -204,7 +220,7 @@ func (t *Table[T]) cells(p *Pen, row *T) {
 func (t *Table[T]) fleeting(i int) (last, width int) {
 	width = t.plan[i].width
 	for last = i; last+1 < len(t.plan) && t.columns[t.plan[last+1].col].Fleeting; last++ {
-		width += gap + t.plan[last+1].width
+		width += t.gapBefore(last+1) + t.plan[last+1].width
 	}
 	return last, width
 }

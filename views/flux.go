@@ -25,6 +25,7 @@ type flux struct {
 	snap   feed.Snapshot[cluster.FluxList]
 	seq    uint64
 	open   bool
+	width  int // of the last drawing
 	busy   map[cluster.Ref]board.FluxVerb
 }
 
@@ -60,12 +61,12 @@ func (f *flux) Title() (left, right string) {
 	if f.table.Shown() != f.table.Len() {
 		left += "  " + itoa(f.table.Shown()) + " of " + itoa(f.table.Len())
 	}
-	right = "worst first"
-	if s := f.table.Sorted(); s != "" {
+	switch s := f.table.Sorted(); {
+	case f.open || f.width < roomy:
+	case s != "":
 		right = "by " + strings.ToLower(s)
-	}
-	if f.open {
-		right = ""
+	default:
+		right = "worst first"
 	}
 	return left, right
 }
@@ -131,6 +132,7 @@ func kindRank(kind string) int {
 func (f *flux) Render(width, height int, focused bool) []string {
 	f.refresh()
 	f.ages.reset()
+	f.width = width
 	if row := f.table.Row(); f.open && row != nil {
 		f.compose(f.detail, row, width)
 		return f.detail.window(height)

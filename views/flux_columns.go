@@ -11,14 +11,14 @@ import (
 func fluxColumns(f *flux) []ui.Column[cluster.FluxObject] {
 	type object = cluster.FluxObject
 	return []ui.Column[object]{
-		{Min: 1, Max: 1, Draw: func(p *ui.Pen, o *object) { r := f.sign(o); p.Put(r, f.th.Shape(r)) }},
-		{Title: "KIND", Drop: 2, Max: 14, Text: shortKind, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, shortKind(o)) },
+		{Min: 1, Max: 1, Tight: true, Draw: func(p *ui.Pen, o *object) { r := f.sign(o); p.Put(r, f.th.Shape(r)) }},
+		{Title: "KIND", Drop: 2, Min: 3, Max: 14, Text: shortKind, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, shortKind(o)) },
 			Compare: func(a, b *object) int { return kindRank(a.Kind) - kindRank(b.Kind) }},
 		{Title: "NAME", Whole: true, Text: func(o *object) string { return o.Name }, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleStrong, o.Name) },
 			Compare: func(a, b *object) int { return strings.Compare(a.Name, b.Name) }},
 		{Title: "NAMESPACE", Drop: 8, Max: 24, Text: func(o *object) string { return o.Namespace }, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, o.Namespace) },
 			Compare: func(a, b *object) int { return strings.Compare(a.Namespace, b.Namespace) }},
-		{Title: "STATE", Drop: 1, Min: 10, Text: f.state, Draw: f.drawState},
+		{Title: "STATE", Drop: 1, Min: 10, Whole: true, Text: f.state, Draw: f.drawState},
 		{Title: "REVISION", Drop: 7, Min: 12, Max: 28, Text: func(o *object) string { return revision(o.Revision) },
 			Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleText, revision(o.Revision)) }},
 		{Title: "AGE", Drop: 4, Min: 4, Max: 4, Right: true, Draw: f.drawAge, Compare: func(a, b *object) int { return b.Since.Compare(a.Since) }},

@@ -29,6 +29,7 @@ type logs struct {
 	bottom     uint64 // last line of the window while paused
 	pausedAt   uint64 // number of the next line when it was paused
 	page       int
+	width      int      // of the last drawing
 	shown      []uint64 // lines of the last window
 
 	query  feed.Query
@@ -74,11 +75,19 @@ func (l *logs) Title() (left, right string) {
 	left = l.service + " · " + l.who()
 	v := l.board.Logs.Load()
 	if !l.paused {
-		return clean(left), l.th.Paint(ui.RoleOK, l.th.Shape(ui.RoleOK)) + " follow · " + plural(v.Len(), "line")
+		right = l.th.Paint(ui.RoleOK, l.th.Shape(ui.RoleOK)) + " follow"
+		if l.width >= roomy {
+			right += " · " + plural(v.Len(), "line")
+		}
+		return clean(left), right
 	}
 	fresh := l.listing(v)
 	n := fresh.count() - fresh.index(l.pausedAt)
-	return clean(left), l.th.Paint(ui.RoleWarn, l.th.Glyph("‖", "=")) + " paused · " + thousands(n) + " new · G resume"
+	right = l.th.Paint(ui.RoleWarn, l.th.Glyph("‖", "=")) + " paused · " + thousands(n) + " new"
+	if l.width >= roomy {
+		right += " · G resume"
+	}
+	return clean(left), right
 }
 
 // who names the nodes that are followed.

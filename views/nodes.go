@@ -22,8 +22,12 @@ type nodes struct {
 	prompt prompt
 	seq    uint64
 	open   bool
+	width  int // of the last drawing
 	snap   feed.Snapshot[cluster.Inventory]
 }
+
+// roomy is the width from which borders have room for more than the needful.
+const roomy = 50
 
 func newNodes(d *desk) *nodes {
 	n := &nodes{desk: d, detail: newDocument(d.th), beside: newDocument(d.th), ages: ages{desk: d}}
@@ -49,11 +53,11 @@ func (n *nodes) Title() (left, right string) {
 		right = clean(n.node)
 	case n.table.Sorted() != "":
 		right = "by " + strings.ToLower(n.table.Sorted())
-	default:
+	case n.width >= roomy:
 		right = "worst first"
 	}
 	if m := len(n.table.Marked()); m > 0 {
-		right = plural(m, "mark") + " · " + right
+		right = strings.TrimSuffix(plural(m, "mark")+" · "+right, " · ")
 	}
 	return left, right
 }
@@ -73,7 +77,7 @@ func (n *nodes) count() string {
 	for _, s := range []cluster.Severity{cluster.Bad, cluster.Unknown, cluster.Warn, cluster.Busy} {
 		if by[s] > 0 {
 			r := n.th.Severity(s)
-			left += " " + n.th.Paint(r, n.th.Shape(r)+itoa(by[s]))
+			left += " " + n.th.Paint(r, itoa(by[s])+n.th.Shape(r))
 		}
 	}
 	return left
@@ -101,6 +105,7 @@ func (n *nodes) choose() {
 func (n *nodes) Render(width, height int, focused bool) []string {
 	n.refresh()
 	n.ages.reset()
+	n.width = width
 	if n.open {
 		if row := n.table.Row(); row != nil {
 			n.compose(n.detail, row, width)

@@ -13,7 +13,7 @@ import (
 func nodeColumns(n *nodes) []ui.Column[cluster.Node] {
 	type node = cluster.Node
 	return []ui.Column[node]{
-		{Min: 1, Max: 1, Draw: func(p *ui.Pen, r *node) { role := n.sign(r); p.Put(role, n.th.Shape(role)) }},
+		{Min: 1, Max: 1, Tight: true, Draw: func(p *ui.Pen, r *node) { role := n.sign(r); p.Put(role, n.th.Shape(role)) }},
 		{Title: "NODE", Whole: true, Text: func(r *node) string { return r.Name }, Draw: func(p *ui.Pen, r *node) { p.Put(ui.RoleStrong, r.Name) },
 			Compare: func(a, b *node) int { return cluster.CompareNames(a.Name, b.Name) }},
 		{Title: "ROLE", Drop: 5, Text: n.role, Compare: func(a, b *node) int { return cmp.Compare(a.Role, b.Role) }},
@@ -21,7 +21,7 @@ func nodeColumns(n *nodes) []ui.Column[cluster.Node] {
 		{Title: "K8S", Drop: 2, Text: n.ready, Draw: n.drawReady, Compare: func(a, b *node) int { return strings.Compare(n.ready(a), n.ready(b)) }},
 		{Title: "TALOS", Drop: 9, Max: 16, Text: talosVersion, Draw: n.drawTalos, Compare: func(a, b *node) int { return cluster.CompareNames(talosVersion(a), talosVersion(b)) }},
 		{Title: "KUBE", Drop: 12, Max: 16, Text: kubeVersion, Draw: n.drawKube},
-		{Title: "CPU", Drop: 3, Min: 4, Max: 13, Fleeting: true, Draw: n.drawCPU, Compare: func(a, b *node) int { return cmp.Compare(cpu(b), cpu(a)) }},
+		{Title: "CPU", Drop: 3, Min: 10, Max: 13, Fleeting: true, Draw: n.drawCPU, Compare: func(a, b *node) int { return cmp.Compare(cpu(b), cpu(a)) }},
 		{Title: "MEM", Drop: 4, Min: 10, Max: 19, Fleeting: true, Draw: n.drawMemory, Compare: func(a, b *node) int { return cmp.Compare(memory(b), memory(a)) }},
 		{Title: "DISK", Drop: 8, Min: 4, Max: 4, Right: true, Fleeting: true, Draw: n.drawDisk, Compare: func(a, b *node) int { return cmp.Compare(disk(b), disk(a)) }},
 		{Title: "PODS", Drop: 7, Right: true, Text: pods, Draw: n.drawPods, Compare: func(a, b *node) int { return cmp.Compare(b.Pods.V.Total, a.Pods.V.Total) }},
@@ -30,7 +30,7 @@ func nodeColumns(n *nodes) []ui.Column[cluster.Node] {
 			return a.Machine.Value.BootTime.V.Compare(b.Machine.Value.BootTime.V)
 		}},
 		{Title: "ETCD", Drop: 13, Text: etcdRole, Draw: func(p *ui.Pen, r *node) { p.Put(etcdLook(r), etcdRole(r)) }},
-		{Title: "NOTE", Drop: 6, Min: 18, Max: 60, Grow: true, Text: noteText, Draw: n.drawNote},
+		{Title: "NOTE", Drop: 6, Min: 14, Max: 60, Grow: true, Text: noteText, Draw: n.drawNote},
 	}
 }
 
@@ -343,6 +343,9 @@ func noteText(r *cluster.Node) string {
 
 func (n *nodes) drawNote(p *ui.Pen, r *cluster.Node) {
 	role, text := n.headline(r)
+	if r.Machine.Err != nil && n.table.WidthOf("NOTE") < wideNote { // its Span says the rest
+		text = n.others(r)
+	}
 	p.Put(role, text)
 }
 
@@ -375,12 +378,18 @@ func (n *nodes) silence(r *cluster.Node) string {
 	if m.Has() {
 		text += " · last seen " + stamp(m.At, n.now())
 	}
+	return text + prefixed(" · ", n.others(r))
+}
+
+// others are the notes that say something else than that Talos does not answer.
+func (n *nodes) others(r *cluster.Node) string {
+	var out []string
 	for _, x := range r.Notes {
 		if !strings.HasPrefix(x.Text, "Talos API: ") {
-			text += " · " + x.Text
+			out = append(out, x.Text)
 		}
 	}
-	return text
+	return strings.Join(out, " · ")
 }
 
 // wideNote is the width at which the note says enough by itself, so that the
@@ -391,6 +400,10 @@ func (n *nodes) span(p *ui.Pen, r *cluster.Node) bool {
 	if r.Machine.Err == nil || n.table.WidthOf("NOTE") >= wideNote {
 		return false
 	}
-	p.Put(ui.RoleUnknown, n.silence(r))
+	text := n.silence(r)
+	if n.table.WidthOf("NOTE") > 0 {
+		text = strings.TrimSuffix(text, prefixed(" · ", n.others(r)))
+	}
+	p.Put(ui.RoleUnknown, text)
 	return true
 }
