@@ -64,8 +64,8 @@ func (n *Node) record(who caller, method, kind string, took time.Duration, err e
 		text = status.Convert(err).Message()
 	}
 	l := n.current()
-	l.append("apid", now, fmt.Sprintf("%s log.go:106: %s [%s] %s stream %s {parsed peer's certificate orgs [%s] as [%s] (unknownRoles = [])} (:authority=%s;content-type=application/grpc;runtime=Talos)",
+	l.append("apid", fmt.Sprintf("%s log.go:106: %s [%s] %s stream %s {parsed peer's certificate orgs [%s] as [%s] (unknownRoles = [])} (:authority=%s;content-type=application/grpc;runtime=Talos)",
 		now.UTC().Format("2006/01/02 15:04:05.000000"), code, method, took, text, list, list, n.spec.Address))
-	l.append("machined", now, fmt.Sprintf("%s machined %s %s [%s] %s %s %s {authorized ([os:admin os:operator os:reader] includes [%s])} (:authority=localhost;content-type=application/grpc+proxy>proto)",
+	l.append("machined", fmt.Sprintf("%s machined %s %s [%s] %s %s %s {authorized ([os:admin os:operator os:reader] includes [%s])} (:authority=localhost;content-type=application/grpc+proxy>proto)",
 		now.UTC().Format("2006/01/02 15:04:05.000000"), now.UTC().Format("2006/01/02 15:04:05"), code, method, took, kind, text, list))
 }

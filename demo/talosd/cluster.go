@@ -116,6 +116,8 @@ func (c *Cluster) Start(ctx context.Context) error {
 	}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	running := c.ctx
+	c.work.Add(1)
+	context.AfterFunc(running, c.shut)
 	c.mu.Unlock()
 	for _, n := range c.nodes {
 		if err := n.start(running); err != nil {
@@ -123,7 +125,6 @@ func (c *Cluster) Start(ctx context.Context) error {
 			return fmt.Errorf("starting %s: %w", n.spec.Name, err)
 		}
 	}
-	context.AfterFunc(running, c.shut)
 	return nil
 }
 
@@ -136,11 +137,12 @@ func (c *Cluster) Stop() {
 		return
 	}
 	cancel()
-	c.shut()
 	c.work.Wait()
 }
 
+// shut runs once, when the cluster's context ends.
 func (c *Cluster) shut() {
+	defer c.work.Done()
 	for _, n := range c.nodes {
 		n.stop()
 	}
@@ -156,6 +158,13 @@ func (c *Cluster) goDo(f func(ctx context.Context)) bool {
 	ctx := c.ctx
 	c.work.Go(func() { f(ctx) })
 	return true
+}
+
+// runs reports whether the cluster was started and has not stopped.
+func (c *Cluster) runs() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.ctx != nil && c.ctx.Err() == nil
 }
 
 // now is the cluster's time: in a scene that stands still it is that of its birth.

@@ -180,8 +180,8 @@ func (l *life) kubeletUp() bool {
 // too. The caller holds l.mu.
 func (l *life) consoleLocked(at time.Time, text string) {
 	utc := at.UTC()
-	l.appendLocked("machined", at, fmt.Sprintf("%s [talos] %s %s", utc.Format("2006/01/02 15:04:05.000000"), utc.Format("2006/01/02 15:04:05"), text))
-	l.appendLocked("dmesg", at, fmt.Sprintf("user: warning: [%s]: [talos] %s", utc.Format(time.RFC3339Nano), text))
+	l.appendLocked("machined", fmt.Sprintf("%s [talos] %s %s", utc.Format("2006/01/02 15:04:05.000000"), utc.Format("2006/01/02 15:04:05"), text))
+	l.appendLocked("dmesg", fmt.Sprintf("user: warning: [%s]: [talos] %s", utc.Format(time.RFC3339Nano), text))
 }
 
 func sequence(at time.Time, l *life, actor, name string, action machine.SequenceEvent_Action) {
@@ -261,6 +261,6 @@ func (l *life) kernelBoot() {
 		"kern: warning: [%s]: rockchip-pm-domain fd8d8000.power-management:power-controller: sync_state() pending due to fdab0000.npu",
 	} {
 		at := l.boot.Add(time.Duration(i*37) * time.Microsecond).UTC()
-		l.appendLocked("dmesg", at, fmt.Sprintf(line, at.Format(time.RFC3339Nano)))
+		l.appendLocked("dmesg", fmt.Sprintf(line, at.Format(time.RFC3339Nano)))
 	}
 }

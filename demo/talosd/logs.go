@@ -132,7 +132,7 @@ func (g *generator) until(now time.Time, limit int) [][]byte {
 }
 
 // append writes a line to a log that somebody has read; other logs forget it.
-func (l *life) append(id string, _ time.Time, line string) {
+func (l *life) append(id, line string) {
 	l.mu.Lock()
 	f := l.logs[id]
 	l.mu.Unlock()
@@ -143,7 +143,7 @@ func (l *life) append(id string, _ time.Time, line string) {
 
 // appendLocked writes a line to a log, which comes into being if need be. The
 // caller holds l.mu.
-func (l *life) appendLocked(id string, _ time.Time, line string) {
+func (l *life) appendLocked(id, line string) {
 	f := l.logs[id]
 	if f == nil {
 		f = newLogFile()

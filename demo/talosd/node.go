@@ -28,6 +28,7 @@ type Node struct {
 	cert     tls.Certificate
 	certErr  error
 
+	telling  sync.Mutex // held while listeners hear, so that they hear in order
 	mu       sync.Mutex
 	fault    scene.Fault
 	changed  chan struct{} // closed and renewed at every change of fault or stage
@@ -173,7 +174,10 @@ func (n *Node) isAway() bool {
 	return n.away
 }
 
+// tellMachine tells the listeners how the machine fares now.
 func (n *Node) tellMachine() {
+	n.telling.Lock()
+	defer n.telling.Unlock()
 	n.mu.Lock()
 	l, fault, away := n.life, n.fault, n.away
 	n.mu.Unlock()

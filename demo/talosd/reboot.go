@@ -34,6 +34,9 @@ func (n *Node) Reboot() string { return n.goDown("reboot") }
 
 // goDown begins to reboot or shut down.
 func (n *Node) goDown(name string) string {
+	if !n.c.runs() {
+		return ""
+	}
 	n.mu.Lock()
 	if n.busy || n.away || n.stopped {
 		n.mu.Unlock()
@@ -46,9 +49,7 @@ func (n *Node) goDown(name string) string {
 	actor := uuid(rng)
 	back := apiBack + time.Duration(rng.Int64N(int64(apiBackSpread)))
 	n.beginDown(l, name, actor)
-	if !n.c.goDo(func(ctx context.Context) { n.course(ctx, l, name, actor, back) }) {
-		return ""
-	}
+	n.c.goDo(func(ctx context.Context) { n.course(ctx, l, name, actor, back) })
 	return actor
 }
 
