@@ -114,23 +114,28 @@ func (b *Bed) create(ctx context.Context, path string, object any) error {
 // Kubectl runs the real kubectl as administrator and returns what it prints. Its
 // error carries what kubectl said on standard error.
 func (b *Bed) Kubectl(ctx context.Context, args ...string) (string, error) {
-	return b.kubectl(ctx, "", args...)
+	return b.run(ctx, "kubectl", "", args...)
+}
+
+// Flux runs the real flux command as administrator; otherwise it is as Kubectl.
+func (b *Bed) Flux(ctx context.Context, args ...string) (string, error) {
+	return b.run(ctx, "flux", "", args...)
 }
 
 // Apply gives manifests (YAML, several documents) to kubectl apply --server-side.
 func (b *Bed) Apply(ctx context.Context, manifests string) error {
-	_, err := b.kubectl(ctx, manifests, "apply", "--server-side", "--force-conflicts", "-f", "-")
+	_, err := b.run(ctx, "kubectl", manifests, "apply", "--server-side", "--force-conflicts", "-f", "-")
 	return err
 }
 
-func (b *Bed) kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, filepath.Join(b.bin, "kubectl"), args...)
+func (b *Bed) run(ctx context.Context, program, stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, filepath.Join(b.bin, program), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+b.Kubeconfig(), "KUBECACHEDIR="+filepath.Join(b.dir, "tmp"))
 	cmd.Stdin = strings.NewReader(stdin)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+		return stdout.String(), fmt.Errorf("%s %s: %w: %s", program, strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
 }

@@ -50,6 +50,8 @@ type Bed struct {
 	api   *api
 	log   func(format string, args ...any)
 	guard *guard
+
+	starting io.Closer // the lock of the folder, held while it starts
 }
 
 // Start brings a bed up and returns when the nodes and their workloads are
@@ -176,19 +178,37 @@ func prepare(o Options) (*Bed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if old, err := Open(dir); err == nil {
-		return nil, fmt.Errorf("%s: %w: %v", dir, ErrRunning, old.state.alive())
-	}
 	bin, err := Binaries()
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range []string{"", "logs", "etcd", "pki", "tmp", "artifacts"} {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	l, err := lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	b, err := lay(dir, bin, logger(o.Log))
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	b.starting = l
+	return b, nil
+}
+
+// lay makes everything in the folder that the components need.
+func lay(dir, bin string, log func(string, ...any)) (*Bed, error) {
+	if old, err := Open(dir); err == nil {
+		return nil, fmt.Errorf("%s: %w: %v", dir, ErrRunning, old.state.alive())
+	}
+	for _, d := range []string{"logs", "etcd", "pki", "tmp", "artifacts"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			return nil, err
 		}
 	}
-	b := &Bed{dir: dir, bin: bin, log: logger(o.Log)}
+	b := &Bed{dir: dir, bin: bin, log: log}
+	var err error
 	if b.state, err = newState(dir, bin); err != nil {
 		return nil, err
 	}
@@ -207,7 +227,7 @@ func (b *Bed) bringUpOrEnd(ctx context.Context, o Options) error {
 	if err != nil {
 		err = errors.Join(err, b.stopAll(true))
 	}
-	return err
+	return errors.Join(err, b.starting.Close())
 }
 
 func (b *Bed) bringUp(ctx context.Context, o Options) error {

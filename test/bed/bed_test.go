@@ -169,6 +169,9 @@ func TestFluxFollowsGit(t *testing.T) {
 	if n := kubectl(t, "get", "deployment", "-n", "gitops", "podinfo", "-o", "jsonpath={.status.readyReplicas}"); n != "2" {
 		t.Errorf("pods of the Helm release: %s", n)
 	}
+	if out, err := shared.Flux(ctx, "get", "kustomizations", "web"); err != nil || !strings.Contains(out, "Applied revision") {
+		t.Errorf("flux says %q (%v)", out, err)
+	}
 	revision, err := shared.PushBroken(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -241,5 +244,16 @@ func TestAnotherBedInTheSameFolderIsRefused(t *testing.T) {
 	}
 	if err := again.Ping(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestBuildAgainIsInstant(t *testing.T) {
+	start := time.Now()
+	dir, err := bed.Build(t.Context(), nil)
+	if err != nil || dir != shared.Bin() {
+		t.Errorf("built %s (%v), wanted %s", dir, err, shared.Bin())
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

@@ -3,6 +3,7 @@ package bed
 import (
 	"context"
 	"crypto/sha256"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +16,11 @@ import (
 	"sort"
 	"strings"
 )
+
+// recipe is this file: how the binaries are made is part of what they are made from.
+//
+//go:embed build.go
+var recipe string
 
 // tools are the packages of the components module that are built as they are; the
 // names of their binaries are the last parts of their paths.
@@ -96,7 +102,10 @@ func Build(ctx context.Context, log io.Writer) (string, error) {
 		return "", errors.Join(err, os.RemoveAll(tmp))
 	}
 	if err := os.Rename(tmp, dir); err != nil {
-		return "", errors.Join(err, os.RemoveAll(tmp))
+		if _, gone := os.Stat(dir); gone != nil {
+			return "", errors.Join(err, os.RemoveAll(tmp))
+		}
+		return dir, os.RemoveAll(tmp) // another build was faster
 	}
 	say("built: %s", dir)
 	return dir, nil
@@ -129,12 +138,12 @@ func buildFlux(ctx context.Context, src, dir string, log io.Writer) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(work) }()
-	module, err := moduleDir(ctx, src, fluxModule)
+	flux, err := download(ctx, src, fluxModule)
 	if err != nil {
 		return err
 	}
 	copied := filepath.Join(work, "flux2")
-	if err := os.CopyFS(copied, os.DirFS(module)); err != nil {
+	if err := os.CopyFS(copied, os.DirFS(flux.Dir)); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Join(copied, "cmd", "flux", "manifests"), 0o700); err != nil {
@@ -148,9 +157,10 @@ func buildFlux(ctx context.Context, src, dir string, log io.Writer) error {
 		return err
 	}
 	modfile := filepath.Join(work, "go.mod")
+	version := "-X main.VERSION=" + strings.TrimPrefix(flux.Version, "v")
 	steps := [][]string{
 		{"mod", "edit", "-replace=" + fluxModule + "=" + copied, modfile},
-		{"build", "-modfile=" + modfile, "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(dir, "flux"), fluxModule + "/cmd/flux"},
+		{"build", "-modfile=" + modfile, "-trimpath", "-buildvcs=false", "-ldflags=-s -w " + version, "-o", filepath.Join(dir, "flux"), fluxModule + "/cmd/flux"},
 	}
 	for _, args := range steps {
 		cmd := goCommand(ctx, src, args...)
@@ -162,26 +172,29 @@ func buildFlux(ctx context.Context, src, dir string, log io.Writer) error {
 	return nil
 }
 
-func moduleDir(ctx context.Context, src, module string) (string, error) {
-	// Unlike go list -m, this fetches what is not in the module cache.
-	out, err := goCommand(ctx, src, "mod", "download", "-json", module).Output()
+// module is what go mod download says of a module.
+type module struct{ Dir, Version string }
+
+// download finds a module of the components in the module cache, or fetches it.
+func download(ctx context.Context, src, path string) (module, error) {
+	out, err := goCommand(ctx, src, "mod", "download", "-json", path).Output()
 	if err != nil {
-		return "", fmt.Errorf("go mod download %s: %w", module, err)
+		return module{}, fmt.Errorf("go mod download %s: %w", path, err)
 	}
-	var m struct{ Dir string }
-	if err := json.Unmarshal(out, &m); err != nil || m.Dir == "" {
-		return "", fmt.Errorf("go mod download %s says no folder (%w)", module, err)
+	var m module
+	if err := json.Unmarshal(out, &m); err != nil {
+		return module{}, fmt.Errorf("go mod download %s: %w", path, err)
 	}
-	return m.Dir, nil
+	return m, nil
 }
 
 func extractFiles(ctx context.Context, src, dir string) error {
 	for _, e := range extracts {
-		module, err := moduleDir(ctx, src, e.module)
+		m, err := download(ctx, src, e.module)
 		if err != nil {
 			return err
 		}
-		files, err := filepath.Glob(filepath.Join(module, filepath.FromSlash(e.glob)))
+		files, err := filepath.Glob(filepath.Join(m.Dir, filepath.FromSlash(e.glob)))
 		if err != nil || len(files) == 0 {
 			return fmt.Errorf("%s has no %s (%w)", e.module, e.glob, err)
 		}
@@ -268,7 +281,7 @@ func sourceHash(src string) (string, error) {
 	}
 	sort.Strings(files)
 	h := sha256.New()
-	_, _ = fmt.Fprintln(h, runtime.Version(), runtime.GOOS, runtime.GOARCH, linkerFlags(), tools, kubeallNames, extracts)
+	_, _ = fmt.Fprintln(h, runtime.Version(), runtime.GOOS, runtime.GOARCH, linkerFlags(), recipe)
 	for _, f := range files {
 		data, err := os.ReadFile(f)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 )
 
 // state is what a bed remembers on disk, in state.json of its folder.
@@ -140,6 +142,18 @@ func (s *state) alive() []process {
 		}
 	}
 	return out
+}
+
+// lock keeps a second start out of a bed's folder until it is closed.
+func lock(dir string) (io.Closer, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: another start is under way: %w", dir, err), f.Close())
+	}
+	return f, nil
 }
 
 // writeFile replaces a file as a whole, readable by its owner alone.

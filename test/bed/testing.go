@@ -2,6 +2,7 @@ package bed
 
 import (
 	"context"
+	"errors"
 	"testing"
 )
 
@@ -36,7 +37,7 @@ func StartGuarded(ctx context.Context, o Options) (*Bed, error) {
 		return nil, err
 	}
 	if err := b.startGuard(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, b.starting.Close())
 	}
 	if err := b.bringUpOrEnd(ctx, o); err != nil {
 		return nil, err
