@@ -48,6 +48,7 @@ func Run(ctx context.Context, s *Shell, o RunOptions) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	p := tea.NewProgram(s, s.programOptions(ctx, o)...)
+	s.pace = newPacer(p)
 
 	signals := o.Signals
 	if signals == nil {

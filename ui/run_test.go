@@ -248,3 +248,36 @@ func TestDebugNeverHoldsWhatWasTyped(t *testing.T) {
 		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }
+
+// TestPacerFindsTheTicker fails when a new Bubble Tea has no such ticker any
+// more: then look for another way to keep an idle screen quiet.
+func TestPacerFindsTheTicker(t *testing.T) {
+	if p := newPacer(tea.NewProgram(New(Options{}))); p.ticker == nil {
+		t.Error("the program has no ticker of that name")
+	}
+}
+
+func TestPacerFollowsWhatHappens(t *testing.T) {
+	ticker := time.NewTicker(time.Hour)
+	defer ticker.Stop()
+	f := newFakes(Look{})
+	f.pace = pacer{ticker: &ticker, fast: true}
+	f.size(80, 24)
+	f.frame()
+	if !f.pace.fast {
+		t.Error("slow while the screen is drawn")
+	}
+	f.pace.last = f.pace.last.Add(-time.Minute)
+	f.send(TickMsg{})
+	if f.pace.fast {
+		t.Error("fast though nothing happens")
+	}
+	f.send(ChangedMsg(topicPlan.Set())) // not on the screen
+	if f.pace.fast {
+		t.Error("fast because of a pane that is not shown")
+	}
+	f.send(ChangedMsg(topicLogs.Set()))
+	if !f.pace.fast {
+		t.Error("slow though a pane changed")
+	}
+}

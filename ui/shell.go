@@ -55,6 +55,7 @@ type Shell struct {
 	now   func() time.Time
 	crash *Crash
 	env   terminalEnv
+	pace  pacer
 
 	panes  []*paneCache
 	focus  int
@@ -126,6 +127,7 @@ func (s *Shell) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	}()
 	start := time.Now()
 	cmd = s.dispatch(msg)
+	s.pace.step(s.busy(msg), start)
 	if s.opts.Debug != nil {
 		s.logTiming("update", msg, time.Since(start))
 	}
