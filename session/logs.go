@@ -21,25 +21,17 @@ func (l *link) logs(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	var current context.CancelFunc
+	end := func() {} // of the selection that is followed
 	var streams sync.WaitGroup
-	defer func() {
-		if current != nil {
-			current()
-		}
-		streams.Wait()
-	}()
 	for {
 		select {
 		case <-ctx.Done():
+			end()
+			streams.Wait()
 			return
 		case sources := <-l.s.follow:
-			if current != nil {
-				current()
-			}
-			var selection context.Context
-			selection, current = context.WithCancel(ctx)
-			l.followAll(selection, client, sources, &streams)
+			end()
+			end = l.followAll(ctx, client, sources, &streams)
 		}
 	}
 }
@@ -53,8 +45,10 @@ func (l *link) waitForTalos(ctx context.Context) (*talosapi.Client, error) {
 	}
 }
 
-// followAll opens one stream a source into a new generation of the ring.
-func (l *link) followAll(ctx context.Context, client *talosapi.Client, sources []cluster.LogSource, streams *sync.WaitGroup) {
+// followAll opens one stream a source into a new generation of the ring, and
+// returns what ends them.
+func (l *link) followAll(ctx context.Context, client *talosapi.Client, sources []cluster.LogSource, streams *sync.WaitGroup) (end func()) {
+	ctx, end = context.WithCancel(ctx)
 	f := &follow{
 		board: l.s.board, ring: l.s.board.Logs, generation: l.s.board.Logs.Reset(),
 		state: cluster.LogState{Sources: sources, Streams: make([]cluster.StreamState, len(sources))},
@@ -74,6 +68,7 @@ func (l *link) followAll(ctx context.Context, client *talosapi.Client, sources [
 				func(e talosapi.StreamEvent) { f.event(i, e) })
 		})
 	}
+	return end
 }
 
 // follow is one selection being followed.

@@ -11,39 +11,52 @@ import (
 	"github.com/talos-cockpit/talos-cockpit/talosapi"
 )
 
-// planEvery is how often the plan is judged anew while it is on the screen.
-const planEvery = 5 * time.Second
+// How often the plan is judged anew while it is on the screen: soon as long as
+// something is not known yet.
+const (
+	planEvery = 10 * time.Second
+	planSoon  = 2 * time.Second
+)
 
 const factsTimeout = 10 * time.Second
 
 // plans judges the exchange of the chosen node again and again while it is shown.
 func (l *link) plans(ctx context.Context) {
 	node := ""
-	tick := time.NewTicker(planEvery)
-	defer tick.Stop()
+	next := time.NewTimer(planEvery)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case node = <-l.s.target:
-		case <-tick.C:
-			if !l.s.visible.Load().Exchange {
-				continue
-			}
+		case <-next.C:
 		}
-		if node == "" {
-			continue
+		pause := planSoon
+		if node != "" && l.s.visible.Load().Exchange {
+			pause = l.plan(ctx, node)
 		}
-		plan := runbook.Exchange(l.facts(ctx, node))
-		if ctx.Err() != nil {
-			return
-		}
-		if old := l.s.board.Plan.Load(); old.Has() && samePlan(old.Value, plan) {
-			l.s.board.Plan.Touch(time.Now())
-			continue
-		}
+		next.Reset(pause)
+	}
+}
+
+// plan judges once and returns the time until it should be done again.
+func (l *link) plan(ctx context.Context, node string) time.Duration {
+	plan := runbook.Exchange(l.facts(ctx, node))
+	if ctx.Err() != nil {
+		return planEvery
+	}
+	if old := l.s.board.Plan.Load(); old.Has() && samePlan(old.Value, plan) {
+		l.s.board.Plan.Touch(time.Now())
+	} else {
 		l.s.board.Plan.Set(plan, time.Now())
 	}
+	for _, c := range plan.Checks {
+		if c.Verdict == health.UnknownV {
+			return planSoon
+		}
+	}
+	return planEvery
 }
 
 // samePlan compares what is shown; the times of the facts are not.

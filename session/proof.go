@@ -31,7 +31,7 @@ func prove(e evidence) (cluster.Proof, string) {
 		return cluster.ProofSame, "the Kubernetes CA that the Talos API tells is the kubeconfig's"
 	case known && same:
 		return cluster.ProofPending, "the CAs are equal, but the Kubernetes API has not answered yet"
-	case known && matching > 0 && strangers == 0:
+	case known && matching > 0 && matching == len(e.members) && matching == len(e.nodes):
 		return cluster.ProofImpossible, fmt.Sprintf("the kubeconfig has another CA than the cluster, although %d Nodes are members of Talos discovery: is there a proxy in front of the API?", matching)
 	case known:
 		return cluster.ProofDifferent, "the kubeconfig's CA is not the Kubernetes CA of the cluster that the talosconfig reaches"

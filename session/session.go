@@ -25,6 +25,9 @@ type Options struct {
 	// then reaches its Talos nodes.
 	Demo string
 	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Prepare, if not nil, runs first and may change the options, such as start
+	// the simulated cluster and name its files. Its error is shown and final.
+	Prepare func(ctx context.Context, o *Options) error
 	// Go runs f in a goroutine whose panic restores the terminal; nil: a plain one.
 	Go func(f func())
 }
@@ -59,6 +62,14 @@ func New(b *board.Board, o Options) *Session {
 // Run connects and keeps the board fed until ctx ends. It returns when all its
 // goroutines have.
 func (s *Session) Run(ctx context.Context) {
+	if s.opts.Prepare != nil {
+		if err := s.opts.Prepare(ctx, &s.opts); err != nil {
+			t := trouble(err)
+			s.board.Status.Set(cluster.Status{Proof: cluster.ProofPending, ReadOnly: t.What, Troubles: []cluster.Trouble{t}}, time.Now())
+			<-ctx.Done()
+			return
+		}
+	}
 	talosContext := s.opts.TalosContext
 	for ctx.Err() == nil {
 		talosContext = s.connect(ctx, talosContext)
