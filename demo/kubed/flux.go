@@ -56,7 +56,7 @@ func (c condition) entry(generation int64, at metav1.Time) map[string]any {
 // setConditions sets conditions in a private copy, the ones named first; the
 // time of one whose status stays does not change.
 func (m *sim) setConditions(u *unstructured.Unstructured, list ...condition) {
-	old := maps(u.Object, "status", "conditions")
+	old := entriesOf(u.Object, "status", "conditions")
 	var out []any
 	for _, c := range list {
 		entry := c.entry(u.GetGeneration(), m.now())
@@ -77,7 +77,7 @@ func (m *sim) setConditions(u *unstructured.Unstructured, list ...condition) {
 
 func dropConditions(u *unstructured.Unstructured, kinds ...string) {
 	var out []any
-	for _, c := range maps(u.Object, "status", "conditions") {
+	for _, c := range entriesOf(u.Object, "status", "conditions") {
 		if kind, _ := c["type"].(string); !slices.Contains(kinds, kind) {
 			out = append(out, c)
 		}
@@ -90,7 +90,7 @@ func conditionOf(o object, kind string) map[string]any {
 	if !ok {
 		return nil
 	}
-	for _, c := range maps(u.Object, "status", "conditions") {
+	for _, c := range entriesOf(u.Object, "status", "conditions") {
 		if c["type"] == kind {
 			return c
 		}

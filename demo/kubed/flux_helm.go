@@ -57,7 +57,7 @@ func (m *sim) helmBegins(u *unstructured.Unstructured, asked string, finish func
 }
 
 func chartOf(u *unstructured.Unstructured) string {
-	history := maps(u.Object, "status", "history")
+	history := entriesOf(u.Object, "status", "history")
 	if len(history) == 0 {
 		return "chart@0.1.0"
 	}
@@ -66,7 +66,7 @@ func chartOf(u *unstructured.Unstructured) string {
 
 // addRelease puts a new release in front of status.history of a private copy and returns its number.
 func (m *sim) addRelease(u *unstructured.Unstructured, status string) int64 {
-	history := maps(u.Object, "status", "history")
+	history := entriesOf(u.Object, "status", "history")
 	next := map[string]any{}
 	version := int64(1)
 	if len(history) > 0 {

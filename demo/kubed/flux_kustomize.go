@@ -77,7 +77,7 @@ func (m *sim) sourceRevision(u *unstructured.Unstructured) string {
 
 // dependencyNotReady names the first dependency that holds the Kustomization back.
 func (m *sim) dependencyNotReady(u *unstructured.Unstructured, rev string) string {
-	for _, d := range maps(u.Object, "spec", "dependsOn") {
+	for _, d := range entriesOf(u.Object, "spec", "dependsOn") {
 		name, _ := d["name"].(string)
 		ns, _ := d["namespace"].(string)
 		if ns == "" {
@@ -116,7 +116,7 @@ func (m *sim) waitsForDependency(ns, name, asked, why string) {
 
 // blockedForGood says whether a Kustomization waits for one that cannot become ready by itself.
 func (m *sim) blockedForGood(u *unstructured.Unstructured) bool {
-	for _, d := range maps(u.Object, "spec", "dependsOn") {
+	for _, d := range entriesOf(u.Object, "spec", "dependsOn") {
 		if name, _ := d["name"].(string); m.broken(name) {
 			return true
 		}
@@ -192,7 +192,7 @@ func intervalText(u *unstructured.Unstructured) string {
 
 // addHistory counts the reconciliation in status.history of a private copy, which keeps five entries.
 func (m *sim) addHistory(u *unstructured.Unstructured, rev, took string) {
-	history := maps(u.Object, "status", "history")
+	history := entriesOf(u.Object, "status", "history")
 	now := m.now().UTC().Format(time.RFC3339)
 	digest := "sha256:" + hexOf(m.scene.Seed, 64, "history", u.GetName(), rev)
 	if len(history) > 0 && history[0]["digest"] == digest {

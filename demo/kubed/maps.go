@@ -102,7 +102,7 @@ func integer(o object, path ...string) int64 {
 	return n
 }
 
-func maps(m map[string]any, path ...string) []map[string]any {
+func entriesOf(m map[string]any, path ...string) []map[string]any {
 	list, _, _ := unstructured.NestedFieldNoCopy(m, path...)
 	items, ok := list.([]any)
 	if !ok {

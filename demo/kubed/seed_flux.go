@@ -2,6 +2,8 @@ package kubed
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -144,7 +146,8 @@ func seedSources(m *sim, t tx) {
 		"secretRef": map[string]any{"name": fluxNamespace}, "url": "ssh://git@git.turingpi.internal/ops/turingpi.git",
 	}, map[string]any{"artifact": artifact, "conditions": conditions(at,
 		condition{"Ready", "True", "Succeeded", text}, condition{"ArtifactInStorage", "True", "Succeeded", text})}, fluxNamespace)
-	for name, url := range repoURLs {
+	for _, name := range slices.Sorted(maps.Keys(repoURLs)) {
+		url := repoURLs[name]
 		digest := "sha256:" + hexOf(m.scene.Seed, 64, "index", name)
 		text := "stored artifact: revision '" + digest + "'"
 		at := m.ago(time.Duration(between(m.scene.Seed, 40, 600, "repo", name)) * time.Minute)

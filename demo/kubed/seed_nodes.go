@@ -3,6 +3,7 @@ package kubed
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +85,7 @@ func (m *sim) newNode(n scene.Node, at metav1.Time) *corev1.Node {
 		labels[controlPlaneLabel] = ""
 	}
 	cidr := m.podNetwork(n.Name) + ".0/24"
+	slices.Sort(own)
 	capacity := corev1.ResourceList{
 		corev1.ResourceCPU:              *quantity.NewQuantity(int64(n.CPUs), quantity.DecimalSI),
 		corev1.ResourceMemory:           *quantity.NewQuantity(n.Memory*97/100/1024*1024, quantity.BinarySI),

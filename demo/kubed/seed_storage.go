@@ -35,9 +35,9 @@ func seedStorage(m *sim, t tx) {
 			Spec:       storagev1.CSIDriverSpec{AttachRequired: ptr(c.attach), PodInfoOnMount: ptr(true)},
 		}, appAge, "helm-controller", "", true)
 	}
-	for name, value := range map[string]int32{"system-cluster-critical": 2000000000, "system-node-critical": 2000001000} {
+	for i, name := range []string{"system-cluster-critical", "system-node-critical"} {
 		m.add(t, priorities, &schedulingv1.PriorityClass{
-			ObjectMeta: metav1.ObjectMeta{Name: name}, Value: value,
+			ObjectMeta: metav1.ObjectMeta{Name: name}, Value: 2000000000 + int32(i)*1000,
 			Description: "Used for system critical pods that must not be moved from their current node.",
 		}, clusterAge, "kube-apiserver", "", false)
 	}

@@ -141,7 +141,7 @@ func readyCondition(o object) map[string]any {
 	if !ok {
 		return nil
 	}
-	for _, c := range maps(u.Object, "status", "conditions") {
+	for _, c := range entriesOf(u.Object, "status", "conditions") {
 		if c["type"] == "Ready" {
 			return c
 		}
