@@ -2,8 +2,10 @@ package feed
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 )
 
@@ -33,7 +35,7 @@ func ParseQuery(text string, level Level) (Query, error) {
 	if len(rest) > 1 && rest[0] == '/' {
 		expr, err := regexp.Compile(strings.TrimSuffix(rest[1:], "/"))
 		if err != nil {
-			return Query{}, fmt.Errorf("not a regular expression: %w", err)
+			return Query{}, fmt.Errorf("not a regular expression: %w", plainly(err))
 		}
 		q.expr = expr
 		return q, nil
@@ -48,6 +50,14 @@ func ParseQuery(text string, level Level) (Query, error) {
 	}
 	q.anchor = rarest(q.needle)
 	return q, nil
+}
+
+// plainly leaves out of an error what its reader has before his eyes.
+func plainly(err error) error {
+	if e := (*syntax.Error)(nil); errors.As(err, &e) {
+		return errors.New(e.Code.String())
+	}
+	return err
 }
 
 // All reports whether every line is wanted.

@@ -3,6 +3,7 @@ package views
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 	"github.com/talos-cockpit/talos-cockpit/health"
@@ -92,6 +93,9 @@ func (e *exchange) verdict(width, height int) []string {
 	}
 	return slices.Clone(d.lines[:min(len(d.lines), max(height-2, 1), height)])
 }
+
+// notFresh is the age from which a check says how old its facts are.
+const notFresh = time.Minute
 
 // verdictLook is the sign of a verdict. Only a pass is green.
 func verdictLook(v health.Verdict) ui.Role {
@@ -226,8 +230,8 @@ func (e *exchange) composeCheck(d *document, c health.Check) {
 	d.field("evidence", ui.RoleText, c.Evidence)
 	d.field("remedy", ui.RoleText, c.Remedy)
 	d.field("command", ui.RoleText, c.Command)
-	if !c.At.IsZero() {
-		d.field("seen", ui.RoleMuted, e.ages.of(c.At)+" ago")
+	if old := e.ages.of(c.At); !c.At.IsZero() && e.now().Sub(c.At) >= notFresh {
+		d.field("seen", ui.RoleUnknown, old+" ago")
 	}
 	if len(c.Details) > 0 {
 		d.section("DETAILS")

@@ -162,7 +162,7 @@ func (f *flux) Render(width, height int, focused bool) []string {
 func (f *flux) headlines(width, height int) []string {
 	var out []string
 	say := func(r ui.Role, text string) {
-		if len(out)+3 > height && len(out) > 0 {
+		if len(out) >= height || (len(out) > 0 && len(out)+3 > height) {
 			return
 		}
 		p := ui.NewPen(f.th)

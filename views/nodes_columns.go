@@ -30,7 +30,7 @@ func nodeColumns(n *nodes) []ui.Column[cluster.Node] {
 			return a.Machine.Value.BootTime.V.Compare(b.Machine.Value.BootTime.V)
 		}},
 		{Title: "ETCD", Drop: 13, Text: etcdRole, Draw: func(p *ui.Pen, r *node) { p.Put(etcdLook(r), etcdRole(r)) }},
-		{Title: "NOTE", Drop: 6, Min: 14, Max: 60, Grow: true, Text: noteText, Draw: n.drawNote},
+		{Title: "NOTE", Drop: 6, Min: 12, Max: 60, Grow: true, Text: noteText, Draw: n.drawNote},
 	}
 }
 

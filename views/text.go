@@ -64,12 +64,11 @@ func percent(share float64) string { return fmt.Sprintf("%.0f%%", 100*share) }
 // span writes how long something lasts, as Flux does: 10m, 1h30m.
 func span(d time.Duration) string {
 	s := d.Round(time.Second).String()
-	s = strings.TrimSuffix(s, "0s")
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
 	if strings.HasSuffix(s, "h0m") {
 		s = strings.TrimSuffix(s, "0m")
-	}
-	if s == "" {
-		return "0s"
 	}
 	return s
 }

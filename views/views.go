@@ -170,7 +170,7 @@ func (p *prompt) line(th *ui.Theme, width int) (string, int) {
 	if note != "" {
 		note = "  " + note
 	}
-	text, cursor := p.Line(max(pen.Room()-ui.Width(note), 1))
+	text, cursor := p.Line(max(pen.Room()-ui.Width(note), pen.Room()/2, 1))
 	pen.Put(ui.RoleText, text)
 	pen.Put(ui.RoleBad, note)
 	return pen.Line(), min(at+cursor, max(width-1, 0))

@@ -1,0 +1,298 @@
+package views
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
+	"github.com/talos-cockpit/talos-cockpit/keymap"
+	"github.com/talos-cockpit/talos-cockpit/ui"
+)
+
+func logsOf(x *theatre) *logs { return x.pane(keymap.Logs).(*logs) }
+
+// numbered puts plain numbered lines into the ring.
+func (x *theatre) numbered(from, to int) {
+	for i := from; i <= to; i++ {
+		x.board.Logs.AppendBatch(0, [][]byte{fmt.Appendf(nil, "line %04d", i)}, noon)
+	}
+}
+
+func TestLogsFollowTheSelectedNodeByThemselves(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	p := logsOf(x)
+	has(t, screenOf(p, 80, 8), "no node is known yet")
+	x.board.Nodes.Set(referenceInventory(), noon)
+	x.pane(keymap.Nodes).Render(80, 10, true)
+	p.Render(80, 8, false)
+	if f := x.acts.followed; len(f) != 1 || f[0][0] != sources[0] {
+		t.Fatalf("followed %v", f)
+	}
+	x.do(t, x.pane(keymap.Nodes), keymap.Down)
+	p.Tick()
+	if len(x.acts.followed) != 1 {
+		t.Fatal("the selection was followed before it had settled")
+	}
+	p.Tick()
+	if f := x.acts.followed; len(f) != 2 || f[1][0].Node != "talos-test03" {
+		t.Fatalf("followed %v", f)
+	}
+	p.Receive(logsChosen{nodes: []string{"talos-test01"}, service: "etcd"})
+	x.do(t, x.pane(keymap.Nodes), keymap.Top)
+	p.Tick()
+	p.Tick()
+	if f := x.acts.followed; len(f) != 3 || f[2][0] != (cluster.LogSource{Node: "talos-test01", Address: "192.168.13.11", Service: "etcd"}) {
+		t.Errorf("what the operator chose was not kept: %v", f)
+	}
+}
+
+func TestLogsAllNodesOfAService(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	p.Receive(logsChosen{service: "etcd"})
+	f := x.acts.followed[len(x.acts.followed)-1]
+	if len(f) != 2 || f[0].Node != "talos-test01" || f[1].Node != "talos-test02" {
+		t.Errorf("etcd of all nodes follows %v", f)
+	}
+	p.Receive(logsChosen{service: cluster.Dmesg})
+	if f := x.acts.followed[len(x.acts.followed)-1]; len(f) != 4 {
+		t.Errorf("the kernel log of all nodes follows %v", f)
+	}
+	left, _ := p.Title()
+	has(t, left, "dmesg · all nodes")
+}
+
+func TestLogsChoosers(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	p.Render(80, 10, true)
+	services := x.do(t, p, keymap.LogsService)[0].(ui.ChooseMsg)
+	var labels []string
+	for _, c := range services.Choices {
+		labels = append(labels, c.Label)
+	}
+	has(t, strings.Join(labels, " "), "apid", "kubelet", "dmesg")
+	hasNot(t, strings.Join(labels, " "), "etcd") // a worker is selected
+	nodes := x.do(t, p, keymap.LogsNode)[0].(ui.ChooseMsg)
+	if nodes.Choices[0].Label != "all nodes" || len(nodes.Choices) != 5 {
+		t.Errorf("%+v", nodes.Choices)
+	}
+	x.settle(nodes.Choices[0].Run)
+	if f := x.acts.followed[len(x.acts.followed)-1]; len(f) != 4 || f[0].Service != kubelet {
+		t.Errorf("followed %v", f)
+	}
+}
+
+func TestLogsFollowPauseResume(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	p := logsOf(x)
+	x.numbered(1, 100)
+	has(t, screenOf(p, 80, 10), "line 0100", "line 0091")
+	x.do(t, p, keymap.LogsPause)
+	x.numbered(101, 312)
+	s := screenOf(p, 80, 10)
+	has(t, s, "line 0100")
+	hasNot(t, s, "line 0101")
+	_, right := p.Title()
+	has(t, plainText(right), "‖ paused · 212 new · G resume")
+	x.do(t, p, keymap.Bottom)
+	has(t, screenOf(p, 80, 10), "line 0312")
+	_, right = p.Title()
+	has(t, plainText(right), "● follow · 312 lines")
+}
+
+func TestLogsMoving(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	p := logsOf(x)
+	x.numbered(1, 100)
+	p.Render(80, 10, true)
+	x.do(t, p, keymap.Up)
+	if s := screenOf(p, 80, 10); !strings.Contains(s, "line 0091") || !strings.Contains(s, "line 0100") {
+		t.Errorf("the window moved before its edge was reached:\n%s", s)
+	}
+	for range 9 {
+		x.do(t, p, keymap.Up)
+	}
+	has(t, screenOf(p, 80, 10), "line 0090", "line 0099")
+	x.do(t, p, keymap.Top)
+	has(t, screenOf(p, 80, 10), "line 0001", "line 0010")
+	x.do(t, p, keymap.PageDown)
+	has(t, screenOf(p, 80, 10), "line 0011")
+	x.do(t, p, keymap.LogsNext)
+	has(t, screenOf(p, 80, 10), "line 0012")
+	x.do(t, p, keymap.LogsPrev, keymap.Copy)
+	if m := x.do(t, p, keymap.Copy)[0].(ui.CopyMsg); m.Text != "line 0011" {
+		t.Errorf("copied %q", m.Text)
+	}
+}
+
+func TestLogsPausedWhileTheRingDrops(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	x.board.Logs = feed.NewRing(50, 1<<20)
+	p := newLogs(&desk{board: x.board, acts: x.acts, th: x.th, now: func() time.Time { return x.now }})
+	x.numbered(1, 50)
+	p.Render(80, 10, true)
+	x.do(t, p, keymap.LogsPause)
+	x.numbered(51, 500)
+	s := screenOf(p, 80, 10)
+	has(t, s, "450 older dropped", "line 0451")
+	checkLines(t, p.Render(80, 10, true), 80)
+	x.board.Logs.Reset()
+	has(t, screenOf(p, 80, 10), "no node is known yet")
+}
+
+func TestLogsWrapAndPan(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	p := logsOf(x)
+	x.numbered(1, 3)
+	x.board.Logs.AppendBatch(0, [][]byte{[]byte(strings.Repeat("0123456789", 30))}, noon)
+	p.Render(40, 12, true)
+	if n := strings.Count(screenOf(p, 40, 12), "0123456789"); n != 2 {
+		t.Errorf("%d tens in one row", n)
+	}
+	x.do(t, p, keymap.Right)
+	has(t, screenOf(p, 40, 12), "from column 9", "890123")
+	x.do(t, p, keymap.LogsWrap)
+	s := screenOf(p, 40, 12)
+	has(t, s, "line 0003", "│")
+	if rows := strings.Count(s, "│"); rows != 5 { // half of the pane at most
+		t.Errorf("%d more rows of the wrapped line:\n%s", rows, s)
+	}
+	checkLines(t, p.Render(40, 12, true), 40)
+}
+
+func TestLogsFilter(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	p.Render(100, 20, true)
+	x.do(t, p, keymap.LogsFilter)
+	typeText(t, p, "killpod", 0)
+	searched(t, p)
+	s := screenOf(p, 100, 20)
+	has(t, s, "filter killpod", "23 of 201 lines", "KillPodSandbox failed")
+	hasNot(t, s, "SyncLoop")
+	line := p.Render(100, 20, true)[5]
+	has(t, line, x.th.Paint(ui.RoleMatch, "KillPod"))
+	typeText(t, p, "", '\r')
+	if p.Typing() {
+		t.Error("the prompt is still open")
+	}
+	x.do(t, p, keymap.Back)
+	has(t, screenOf(p, 100, 20), "SyncLoop")
+}
+
+func TestLogsFilterThatCannotBeRead(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	x.do(t, p, keymap.LogsFilter)
+	typeText(t, p, "/a(", '\r')
+	line, _ := p.Prompt(80)
+	has(t, plainText(line), "/a(", "not a regular expression")
+	if !p.Typing() {
+		t.Error("a broken expression was accepted")
+	}
+	p.Type(tea.KeyPressMsg{Code: tea.KeyEscape})
+	if p.Typing() || !p.query.All() {
+		t.Error("escape did not go back")
+	}
+}
+
+func TestLogsLevels(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	p.Render(100, 20, true)
+	x.do(t, p, keymap.LogsLevel, keymap.LogsLevel, keymap.LogsLevel)
+	searched(t, p)
+	s := screenOf(p, 100, 30)
+	has(t, s, "level ≥ error", "KillPodSandbox", "a line that says neither")
+	hasNot(t, s, "SyncLoop", "watcher.go")
+	x.do(t, p, keymap.LogsLevel)
+	has(t, screenOf(p, 100, 30), "SyncLoop", "watcher.go")
+}
+
+func TestLogsTimes(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	x.now = noon.In(time.FixedZone("two", 2*3600))
+	p := logsOf(x)
+	has(t, screenOf(p, 100, 20), "16:07:20.863 I kubelet.go:2400]", "--:--:--       a line")
+	x.do(t, p, keymap.LogsTime)
+	has(t, screenOf(p, 100, 20), "14:07:20.863 I kubelet.go", "times UTC")
+	x.do(t, p, keymap.LogsTime)
+	has(t, screenOf(p, 100, 20), " <5s I kubelet.go", "   ?   a line", "times relative")
+	x.do(t, p, keymap.LogsTime)
+	has(t, screenOf(p, 100, 20), "\nI kubelet.go")
+}
+
+func TestLogsGoToTime(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	p.Render(100, 10, true)
+	x.do(t, p, keymap.LogsGoTime)
+	typeText(t, p, "25:00", '\r')
+	line, _ := p.Prompt(80)
+	has(t, plainText(line), "a time of day is 14:07")
+	p.Type(tea.KeyPressMsg{Code: 'u', Mod: tea.ModCtrl})
+	typeText(t, p, "14:07:00", '\r')
+	l, _ := x.board.Logs.Load().Line(p.cursor)
+	if p.Typing() || !p.paused || l.Time.Before(noon.Add(-21*time.Second)) || l.Time.After(noon.Add(-20*time.Second)) {
+		t.Errorf("typing %v, paused %v, at %v", p.Typing(), p.paused, l.Time)
+	}
+}
+
+func TestLogsSeveralSources(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	x.board.LogState.Set(cluster.LogState{Generation: 1, Sources: []cluster.LogSource{{Node: "a", Service: "kubelet"}, {Node: "bb", Service: "kubelet"}}, Streams: []cluster.StreamState{
+		{Source: cluster.LogSource{Node: "a", Service: "kubelet"}, State: "following"},
+		{Source: cluster.LogSource{Node: "bb", Service: "kubelet"}, State: "broken", Since: ago(12 * time.Second), Err: &cluster.Trouble{What: "bb refuses the connection"}},
+	}}, noon)
+	x.board.Logs.AppendBatch(0, [][]byte{[]byte("from a")}, noon)
+	x.board.Logs.AppendBatch(1, [][]byte{[]byte("from bb")}, noon)
+	x.board.Logs.AppendBatch(9, [][]byte{[]byte("from nowhere")}, noon)
+	s := screenOf(logsOf(x), 80, 10)
+	has(t, s, "a    from a", "bb   from bb", "?    from nowhere", "○ bb kubelet: broken for 10s: bb refuses the connection")
+	hasNot(t, s, "a kubelet:")
+}
+
+func TestLogsOfAnOlderSelectionHaveNoNames(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	x.board.Logs.Reset()
+	s := screenOf(logsOf(x), 80, 10)
+	has(t, s, "asking for the log")
+}
+
+func TestReadable(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{`{"ts":1795409336812.1,"caller":"a.go:1","msg":"hello world","v":0,"pod":"x/y","n":3,"o":{"a":1}}`, `a.go:1 hello world pod=x/y n=3 o={"a":1}`},
+		{`{"level":"info","msg":"m","err":"two words"}`, `m err="two words"`},
+		{`{"msg":"\u001b[2Jx\u202e"}`, "x"},
+		{`{"msg":"cut off`, `{"msg":"cut off`},
+		{`{"msg":"a"} trailing`, `{"msg":"a"} trailing`},
+		{"plain", "plain"},
+		{"2026-11-23T04:53:26.014Z INFO text", "text"},
+	} {
+		r := feed.NewRing(1, 1<<20)
+		r.AppendBatch(0, [][]byte{[]byte(c.in)}, noon)
+		l, _ := r.Load().Line(1)
+		if got := readable(l); got != c.want {
+			t.Errorf("%s is shown as %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestLogsCommand(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	p.Render(80, 10, true)
+	if got := p.command(); got != "talosctl -n 192.168.13.14 logs kubelet --follow --tail 200" {
+		t.Error(got)
+	}
+	p.Receive(logsChosen{service: cluster.Dmesg})
+	if got := p.command(); !strings.HasPrefix(got, "talosctl -n 192.168.13.11,192.168.13.12,") || !strings.HasSuffix(got, " dmesg --follow --tail") {
+		t.Error(got)
+	}
+}
