@@ -45,8 +45,17 @@ func (s *Shell) drawFooter(width int) string {
 		right = right[:1]
 	}
 	room := width - itemsWidth(right, gap) - 3
-	left := fitItems(s.offerItems(), s.globalItems(keymap.Palette, keymap.Zoom), gap, room)
+	left := fitItems(s.offerItems(), s.globalItems(s.generalActions()...), gap, room)
 	return spread(" "+s.paintItems(left, gap), s.paintItems(right, gap)+" ", width)
+}
+
+// generalActions are worth a place in the footer after the pane's own.
+func (s *Shell) generalActions() []keymap.Action {
+	alone := len(s.layout.Panes) > 1 && s.layout.Panes[0].Empty() && !s.layout.Bare
+	if s.zoom || alone {
+		return []keymap.Action{keymap.Back, keymap.Palette}
+	}
+	return []keymap.Action{keymap.Palette, keymap.Zoom}
 }
 
 func (s *Shell) offerItems() []footItem {

@@ -78,8 +78,7 @@ func (s *Shell) paste(msg tea.PasteMsg) tea.Cmd {
 func (s *Shell) act(a keymap.Action, key string) tea.Cmd {
 	switch a {
 	case keymap.Quit:
-		s.leaving, s.stale = true, true
-		return tea.Quit
+		return s.leave()
 	case keymap.Help:
 		s.openHelp()
 	case keymap.Palette:

@@ -78,6 +78,7 @@ func TestZoomAndBack(t *testing.T) {
 	f.press("4")
 	f.misses(t, "1 Nodes")
 	f.sees(t, "Exchange 18")
+	f.sees(t, "esc back")
 	f.press("esc")
 	f.sees(t, "┏━1 Nodes")
 }

@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"strings"
-
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/talos-cockpit/talos-cockpit/keymap"
@@ -152,6 +150,6 @@ func (s *Shell) programStatus() *tea.ProgramStatus {
 	}
 	return &tea.ProgramStatus{
 		State: tea.ProgramStateBlocked, Kind: tea.ProgramStatusKindPermission,
-		App: "talos-cockpit", Message: strings.TrimSpace("waits for a confirmation"),
+		App: "talos-cockpit", Message: "waits for a confirmation",
 	}
 }

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -19,6 +18,12 @@ import (
 
 // pumpInterval is the shortest time between two ChangedMsg.
 const pumpInterval = 60 * time.Millisecond
+
+// leaveTime is how long the event loop may take to end.
+const leaveTime = time.Second
+
+// leaveMsg ends the program in good order.
+type leaveMsg struct{}
 
 // RunOptions is what Run needs besides the shell.
 type RunOptions struct {
@@ -45,9 +50,9 @@ func (e *SignalError) Error() string { return "ended by signal: " + e.Signal.Str
 // *CrashError, ctx's cause, or why the terminal could not be used; the caller
 // prints it.
 func Run(ctx context.Context, s *Shell, o RunOptions) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	p := tea.NewProgram(s, s.programOptions(ctx, o)...)
+	inner, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	p := tea.NewProgram(s, s.programOptions(inner, o)...)
 	s.pace = newPacer(p)
 
 	signals := o.Signals
@@ -60,18 +65,24 @@ func Run(ctx context.Context, s *Shell, o RunOptions) error {
 
 	var helpers sync.WaitGroup
 	start := func(f func()) { helpers.Go(func() { s.crash.Guard(f) }) }
-	start(func() { s.watch(ctx, cancel, caught) })
-	start(func() { beat(ctx, p) })
+	cause := make(chan error, 1)
+	start(func() {
+		if err := s.endOf(ctx, inner, caught); err != nil {
+			cause <- err
+			leave(inner, kill, p)
+		}
+	})
+	start(func() { beat(inner, p) })
 	if o.Gate != nil {
 		start(func() {
-			o.Gate.Pump(ctx, pumpInterval, func(t feed.Topics) { p.Send(ChangedMsg(t)) })
+			o.Gate.Pump(inner, pumpInterval, func(t feed.Topics) { p.Send(ChangedMsg(t)) })
 		})
 	}
 	_, err := p.Run()
-	cause := context.Cause(ctx)
-	cancel(nil)
+	kill()
 	helpers.Wait()
-	return s.outcome(cause, err)
+	close(cause)
+	return s.outcome(<-cause, err)
 }
 
 func (s *Shell) programOptions(ctx context.Context, o RunOptions) []tea.ProgramOption {
@@ -91,15 +102,26 @@ func (s *Shell) programOptions(ctx context.Context, o RunOptions) []tea.ProgramO
 	return opts
 }
 
-// watch ends the program on a signal or a panic.
-func (s *Shell) watch(ctx context.Context, cancel context.CancelCauseFunc, caught <-chan os.Signal) {
+// endOf waits for a reason to end the program; nil if it ended by itself.
+func (s *Shell) endOf(ctx, inner context.Context, caught <-chan os.Signal) error {
 	select {
+	case <-inner.Done():
+		return nil
 	case <-ctx.Done():
+		return context.Cause(ctx)
 	case sig := <-caught:
-		cancel(&SignalError{sig})
+		return &SignalError{sig}
 	case <-s.crash.Done():
-		cancel(s.crash.Err())
+		return s.crash.Err()
 	}
+}
+
+// leave asks the event loop to end, and ends it by force if it does not answer.
+func leave(inner context.Context, kill func(), p *tea.Program) {
+	timer := time.AfterFunc(leaveTime, kill)
+	defer timer.Stop()
+	p.Send(leaveMsg{})
+	<-inner.Done()
 }
 
 // beat sends the shared tick, shortly after each full second, so that the clock is right.
@@ -119,12 +141,9 @@ func beat(ctx context.Context, p *tea.Program) {
 
 // outcome is why the program ended: a crash before anything else.
 func (s *Shell) outcome(cause, err error) error {
-	var crash *CrashError
 	switch {
 	case s.crash.Err() != nil:
 		return s.crash.Err()
-	case errors.As(cause, &crash):
-		return crash
 	case cause != nil:
 		return cause
 	case err != nil:

@@ -14,9 +14,12 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/creack/pty"
+	"go.uber.org/goleak"
 
 	"github.com/talos-cockpit/talos-cockpit/feed"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // terminal is the far end of a pseudo terminal: it keeps what was written.
 type terminal struct {

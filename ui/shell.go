@@ -121,8 +121,7 @@ func (s *Shell) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.crash.record(r)
-			s.leaving, s.stale = true, true
-			model, cmd = s, tea.Quit
+			model, cmd = s, s.leave()
 		}
 	}()
 	start := time.Now()
@@ -195,6 +194,8 @@ func (s *Shell) onTerminal(msg tea.Msg) (tea.Cmd, bool) {
 		s.changed(feed.Topics(msg))
 	case TickMsg:
 		s.tick()
+	case leaveMsg:
+		return s.leave(), true
 	default:
 		return nil, false
 	}
@@ -218,6 +219,12 @@ func (s *Shell) onAsk(msg tea.Msg) (tea.Cmd, bool) {
 		return nil, false
 	}
 	return nil, true
+}
+
+// leave blanks the screen and ends the program.
+func (s *Shell) leave() tea.Cmd {
+	s.leaving, s.stale = true, true
+	return tea.Quit
 }
 
 // changed marks the panes that show one of the topics.

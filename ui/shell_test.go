@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -19,7 +20,20 @@ func TestGoldenScreens(t *testing.T) {
 	}
 }
 
-func sizeName(s [2]int) string { return strings.TrimSuffix(digit(s[0]-1)+"x"+digit(s[1]-1), "") }
+func TestGoldenOverlays(t *testing.T) {
+	looks := map[string]Look{"light": {Light: true}, "16": {Depth: Depth16}, "ascii": {Depth: DepthNone, ASCII: true}}
+	for look, l := range looks {
+		for name, keys := range map[string][]string{"help": {"?"}, "palette": {":", "l", "o"}} {
+			f := newFakes(l).size(80, 24)
+			f.press(keys...)
+			uitest.Golden(t, "overlay/"+name+"-80x24-"+look, f.frame(), 80, 24)
+		}
+		f := newFakes(l).size(40, 12)
+		uitest.Golden(t, "overview/40x12-"+look, f.frame(), 40, 12)
+	}
+}
+
+func sizeName(s [2]int) string { return fmt.Sprintf("%dx%d", s[0], s[1]) }
 
 // TestEveryLineIsAsWideAsTheScreen goes through the sizes, with overlays and without.
 func TestEveryLineIsAsWideAsTheScreen(t *testing.T) {
