@@ -64,6 +64,7 @@ func (c *confirm) scroll(s *Shell, msg tea.KeyPressMsg) {
 		c.top += 5
 	case keymap.PageUp, keymap.HalfUp:
 		c.top -= 5
+	default: // every other key does nothing here
 	}
 }
 

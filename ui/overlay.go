@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"fmt"
+
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/talos-cockpit/talos-cockpit/keymap"
@@ -121,6 +123,7 @@ func (r *reader) key(s *Shell, msg tea.KeyPressMsg) (tea.Cmd, bool) {
 		r.top = r.total
 	case keymap.Back, keymap.Help, keymap.Messages, keymap.Quit:
 		return nil, true
+	default: // every other key does nothing here
 	}
 	return nil, false
 }
@@ -137,7 +140,7 @@ func (r *reader) draw(t *Theme, w, h int) ([]string, *tea.Cursor) {
 	r.top = max(min(r.top, len(all)-r.height), 0)
 	note := "esc close"
 	if len(all) > r.height {
-		note = digit(r.top) + "-" + digit(r.top+r.height-1) + " of " + digit(len(all)-1)
+		note = fmt.Sprintf("%d-%d of %d", r.top+1, r.top+r.height, len(all))
 	}
 	lines, _ := boxed(t, w, width, RoleFocus, t.Paint(RoleFocus, r.title), note, all[r.top:r.top+r.height])
 	return lines[:min(len(lines), h)], nil

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -128,8 +129,8 @@ func (p *picker) draw(t *Theme, w, h int) ([]string, *tea.Cursor) {
 	if fit >= 2 {
 		lines = append(lines, t.Paint(RoleWarn, cut(p.footnote(), inner)))
 	}
-	count := plural(len(p.found), "of ") + plural(len(p.all), "")
-	out, left := boxed(t, w, width, RoleFocus, t.Paint(RoleFocus, p.title), strings.TrimSpace(count), lines)
+	count := fmt.Sprintf("%d of %d", len(p.found), len(p.all))
+	out, left := boxed(t, w, width, RoleFocus, t.Paint(RoleFocus, p.title), count, lines)
 	row := 0
 	if left > 0 {
 		row = 1

@@ -55,12 +55,12 @@ func (s *Shell) globalChoices() []Choice {
 	for _, b := range s.keys.Bindings(keymap.Global) {
 		switch b.Action {
 		case keymap.Palette, keymap.GoPane, keymap.Back, keymap.Copy, keymap.CopyCommand:
-			continue
+		default:
+			out = append(out, Choice{
+				Label: b.Label, Note: b.Short(),
+				do: func(s *Shell) tea.Cmd { return s.act(b.Action, b.Short()) },
+			})
 		}
-		out = append(out, Choice{
-			Label: b.Label, Note: b.Short(),
-			do: func(s *Shell) tea.Cmd { return s.act(b.Action, b.Short()) },
-		})
 	}
 	return out
 }
