@@ -55,12 +55,14 @@ type pace struct {
 	look, lookAway time.Duration
 	// The kinds are discovered again every discover, or every lookAway while there is trouble.
 	discover time.Duration
+	// Slow kinds may hold up the first list of Flux objects for patience.
+	patience time.Duration
 }
 
 var usual = pace{
 	pingAfter: 5 * time.Second, pingTimeout: 3 * time.Second,
 	look: 10 * time.Second, lookAway: 2 * time.Second,
-	discover: time.Minute,
+	discover: time.Minute, patience: 2 * time.Second,
 }
 
 const (

@@ -39,7 +39,8 @@ type fakeAPI struct {
 	denied  map[string]string // collection path -> message
 	kinds   map[string]string // group/version -> JSON of its resources
 	calls   []string
-	short   bool // watches end at once
+	hung    map[string]bool // collection path -> never answers
+	short   bool            // watches end at once
 }
 
 type fakeEvent struct {
@@ -53,7 +54,7 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 	t.Helper()
 	f := &fakeAPI{
 		version: 10, objects: map[string]map[string]any{}, kick: make(chan struct{}), ended: make(chan struct{}),
-		denied: map[string]string{}, kinds: map[string]string{},
+		denied: map[string]string{}, kinds: map[string]string{}, hung: map[string]bool{},
 	}
 	f.Server = httptest.NewUnstartedServer(f)
 	f.EnableHTTP2 = true
@@ -68,12 +69,18 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 
 // quick makes the client impatient, so that tests are short.
 var quick = pace{
-	pingAfter: 200 * time.Millisecond, pingTimeout: 150 * time.Millisecond,
+	pingAfter: usual.pingAfter, pingTimeout: usual.pingTimeout, patience: 20 * time.Second,
 	look: 300 * time.Millisecond, lookAway: 100 * time.Millisecond, discover: 300 * time.Millisecond,
 }
 
 // open is a client of the fake, with an own dialer if dial is not nil.
 func (f *fakeAPI) open(t *testing.T, dial Dial) *Client {
+	t.Helper()
+	return f.openAt(t, dial, quick)
+}
+
+// openAt is open at another pace.
+func (f *fakeAPI) openAt(t *testing.T, dial Dial, p pace) *Client {
 	t.Helper()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: f.Certificate().Raw})
 	file, err := json.Marshal(map[string]any{
@@ -89,7 +96,7 @@ func (f *fakeAPI) open(t *testing.T, dial Dial) *Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := Open(cfg, Options{Dial: dial, Version: "1.0.0", pace: &quick})
+	c, err := Open(cfg, Options{Dial: dial, Version: "1.0.0", pace: &p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,10 +181,13 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.calls = append(f.calls, r.Method+" "+r.URL.RequestURI())
 	message, denied := f.denied[r.URL.Path]
+	hung := f.hung[r.URL.Path]
 	kinds, isGroup := f.kinds[strings.TrimPrefix(r.URL.Path, "/apis/")]
 	f.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	switch {
+	case hung:
+		<-r.Context().Done()
 	case denied:
 		fail(w, http.StatusForbidden, "Forbidden", message)
 	case r.URL.Path == "/version":
@@ -432,8 +442,9 @@ func (l *link) refuse(off bool) {
 }
 
 // eventually waits until the condition holds.
-func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
+func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
+	const limit = 30 * time.Second // a busy machine is slow
 	deadline := time.Now().Add(limit)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()

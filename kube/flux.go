@@ -19,9 +19,6 @@ import (
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 )
 
-// fluxPatience is how long slow kinds may hold up the first list.
-const fluxPatience = 2 * time.Second
-
 // WatchFlux follows all objects of all Flux kinds until ctx ends; kinds that are
 // installed or removed later are noticed within a minute. It calls emit, from
 // one goroutine at a time, once the kinds are listed and after each change of
@@ -69,7 +66,7 @@ type fluxFollow struct {
 // discover keeps the followed kinds equal to the served ones until ctx ends.
 func (w *fluxWatch) discover(ctx context.Context) {
 	defer w.stopAll()
-	patience := time.AfterFunc(fluxPatience, w.changed.ring)
+	patience := time.AfterFunc(w.client.pace.patience, w.changed.ring)
 	defer patience.Stop()
 	for ctx.Err() == nil {
 		kinds, err := w.client.FluxKinds(ctx)
@@ -183,10 +180,13 @@ func (w *fluxWatch) list() (list cluster.FluxList, trouble *cluster.Trouble, who
 	defer w.mu.Unlock()
 	trouble, whole = w.err, w.known || w.err != nil
 	list.Installed = len(w.kinds) > 0
-	patient := time.Since(w.started) < fluxPatience
+	patient := time.Since(w.started) < w.client.pace.patience
 	for kind, f := range w.kinds {
 		f.table.read(func(rows map[types.NamespacedName]cluster.FluxObject, synced bool, err *cluster.Trouble) {
 			whole = whole && (synced || err != nil || !patient)
+			if !synced && err == nil {
+				err = waiting(kind)
+			}
 			list.Objects = slices.AppendSeq(list.Objects, maps.Values(rows))
 			switch {
 			case err == nil:
@@ -205,6 +205,13 @@ func (w *fluxWatch) list() (list cluster.FluxList, trouble *cluster.Trouble, who
 			strings.Compare(a.Name, b.Name), strings.Compare(a.Group, b.Group))
 	})
 	return list, trouble, whole
+}
+
+// waiting says that a kind is missing from the list because it has not answered.
+func waiting(k cluster.FluxKind) *cluster.Trouble {
+	return &cluster.Trouble{
+		Kind: cluster.TroubleTimeout, What: "list " + k.Plural + "." + k.Group + ": no answer yet, so they are missing here",
+	}
 }
 
 // sameFlux reports that two objects show the same: their resource versions may differ.

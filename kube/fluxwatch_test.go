@@ -61,12 +61,13 @@ func watchFlux(t *testing.T, c *Client) *seen[cluster.FluxList] {
 
 func (s *seen[T]) until(t *testing.T, what string, ok func(T, *cluster.Trouble) bool) T {
 	t.Helper()
-	eventually(t, 6*time.Second, what, func() bool { v, err, n := s.get(); return n > 0 && ok(v, err) })
+	eventually(t, what, func() bool { v, err, n := s.get(); return n > 0 && ok(v, err) })
 	v, _, _ := s.get()
 	return v
 }
 
 func TestWatchFlux(t *testing.T) {
+	t.Parallel()
 	f := newFluxAPI(t)
 	f.put(ksPath, fakeKs("web", "True", "ReconciliationSucceeded", "applied"))
 	f.put(ksPath, fakeKs("infra", "True", "ReconciliationSucceeded", "applied"))
@@ -97,6 +98,7 @@ func TestWatchFlux(t *testing.T) {
 }
 
 func TestFluxIsNotThereAndComes(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	s := watchFlux(t, f.open(t, nil))
 	list := s.until(t, "an answer", func(cluster.FluxList, *cluster.Trouble) bool { return true })
@@ -118,6 +120,7 @@ func TestFluxIsNotThereAndComes(t *testing.T) {
 }
 
 func TestDeniedKind(t *testing.T) {
+	t.Parallel()
 	f := newFluxAPI(t)
 	f.put(ksPath, fakeKs("web", "True", "ReconciliationSucceeded", "applied"))
 	f.set(func() {
@@ -130,7 +133,25 @@ func TestDeniedKind(t *testing.T) {
 	}
 }
 
+func TestHungKindHoldsUpNothing(t *testing.T) {
+	t.Parallel()
+	f := newFluxAPI(t)
+	f.put(ksPath, fakeKs("web", "True", "ReconciliationSucceeded", "applied"))
+	f.set(func() { f.hung[gitPath] = true })
+	p := quick
+	p.patience = 100 * time.Millisecond
+	s := &seen[cluster.FluxList]{}
+	c := f.openAt(t, nil, p)
+	running(t, func(ctx context.Context) { c.WatchFlux(ctx, s.emit) })
+	s.until(t, "the other kind", func(l cluster.FluxList, err *cluster.Trouble) bool {
+		return len(l.Objects) == 1 && err != nil && strings.Contains(err.What, "gitrepositories.source.toolkit.fluxcd.io: no answer yet")
+	})
+	f.put(ksPath, fakeKs("web", "False", "BuildFailed", "no"))
+	s.until(t, "its change", func(l cluster.FluxList, _ *cluster.Trouble) bool { return l.Objects[0].State == cluster.FluxFailed })
+}
+
 func TestFluxOutage(t *testing.T) {
+	t.Parallel()
 	f, l := newFluxAPI(t), &link{}
 	f.put(ksPath, fakeKs("web", "True", "ReconciliationSucceeded", "applied"))
 	l.refuse(true)
@@ -194,6 +215,7 @@ func ready(status, reason, message string) func(map[string]any) {
 }
 
 func TestReconcile(t *testing.T) {
+	t.Parallel()
 	f := newFluxAPI(t)
 	f.put(ksPath, fakeKs("web", "True", "ReconciliationSucceeded", "applied"))
 	f.put(gitPath, fakeFlux("source.toolkit.fluxcd.io/v1", "GitRepository", "fleet", "True", "Succeeded", "stored"))
@@ -222,6 +244,7 @@ func TestReconcile(t *testing.T) {
 }
 
 func TestSuspendAndResume(t *testing.T) {
+	t.Parallel()
 	f := newFluxAPI(t)
 	f.put(ksPath, fakeKs("web", "True", "ReconciliationSucceeded", "applied"))
 	c := f.open(t, nil)
@@ -247,6 +270,7 @@ func TestSuspendAndResume(t *testing.T) {
 }
 
 func TestActionsThatFail(t *testing.T) {
+	t.Parallel()
 	f := newFluxAPI(t)
 	f.put(ksPath, fakeKs("web", "True", "ReconciliationSucceeded", "applied"))
 	c := f.open(t, nil)
@@ -276,6 +300,7 @@ func TestActionsThatFail(t *testing.T) {
 }
 
 func TestAggregatedDiscovery(t *testing.T) {
+	t.Parallel()
 	body := `{"kind":"APIGroupDiscoveryList","items":[
 	 {"metadata":{"name":"apps"},"versions":[{"version":"v1","resources":[{"resource":"deployments","responseKind":{"kind":"Deployment"},"verbs":["list","watch"]}]}]},
 	 {"metadata":{"name":"notification.toolkit.fluxcd.io"},"versions":[

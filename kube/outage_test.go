@@ -44,18 +44,19 @@ func watchHealth(t *testing.T, c *Client) *healths {
 }
 
 func TestStoppedServerComesBack(t *testing.T) {
+	t.Parallel()
 	f, l := newFakeAPI(t), &link{}
 	f.put(nodesPath, fakeNode("a", "True", "2026-01-01T00:00:00Z"))
 	c := f.open(t, l.dial)
 	nodes, health := watchNodes(t, c), watchHealth(t, c)
-	eventually(t, 5*time.Second, "the node", func() bool { n, _, _ := nodes.get(); return len(n) == 1 })
-	eventually(t, 5*time.Second, "the version", func() bool { return health.last().Version.GitVersion == "v1.37.2" })
+	eventually(t, "the node", func() bool { n, _, _ := nodes.get(); return len(n) == 1 })
+	eventually(t, "the version", func() bool { return health.last().Version.GitVersion == "v1.37.2" })
 	up := health.last().Since
 
 	l.refuse(true)
 	f.put(nodesPath, fakeNode("b", "True", "2026-01-01T00:00:00Z")) // while nobody looks
-	eventually(t, 5*time.Second, "the nodes' trouble", func() bool { _, err, _ := nodes.get(); return err != nil && err.Kind == cluster.TroubleRefused })
-	eventually(t, 5*time.Second, "the trouble", func() bool { h := health.last(); return h.Err != nil && h.Err.Kind == cluster.TroubleRefused })
+	eventually(t, "the nodes' trouble", func() bool { _, err, _ := nodes.get(); return err != nil && err.Kind == cluster.TroubleRefused })
+	eventually(t, "the trouble", func() bool { h := health.last(); return h.Err != nil && h.Err.Kind == cluster.TroubleRefused })
 	if n, _, _ := nodes.get(); len(n) != 1 {
 		t.Errorf("the last nodes are lost: %v", n)
 	}
@@ -65,38 +66,43 @@ func TestStoppedServerComesBack(t *testing.T) {
 	}
 
 	l.refuse(false)
-	eventually(t, 8*time.Second, "both nodes", func() bool { n, err, _ := nodes.get(); return len(n) == 2 && err == nil })
-	eventually(t, 5*time.Second, "health", func() bool { return health.last().Err == nil })
+	eventually(t, "both nodes", func() bool { n, err, _ := nodes.get(); return len(n) == 2 && err == nil })
+	eventually(t, "health", func() bool { return health.last().Err == nil })
 	if n := f.called("limit=500"); n != 1 {
 		t.Errorf("listed %d times, want once", n)
 	}
 }
 
 func TestHungServerIsNoticed(t *testing.T) {
+	t.Parallel()
 	f, l := newFakeAPI(t), &link{}
 	f.put(nodesPath, fakeNode("a", "True", "2026-01-01T00:00:00Z"))
-	nodes := watchNodes(t, f.open(t, l.dial)) // and nothing else is asked: only the pings can tell
-	eventually(t, 5*time.Second, "the watch", func() bool { return f.called("watch=true") == 1 })
+	p := quick
+	p.pingAfter, p.pingTimeout = 300*time.Millisecond, 200*time.Millisecond
+	nodes := watchNodes(t, f.openAt(t, l.dial, p)) // and nothing else is asked: only the pings can tell
+	eventually(t, "the watch", func() bool { return f.called("watch=true") == 1 })
 	l.set(true)
-	eventually(t, 5*time.Second, "the trouble", func() bool { _, err, _ := nodes.get(); return err != nil && err.Kind == cluster.TroubleTimeout })
+	eventually(t, "the trouble", func() bool { _, err, _ := nodes.get(); return err != nil && err.Kind == cluster.TroubleTimeout })
 	l.set(false)
 	f.put(nodesPath, fakeNode("b", "True", "2026-01-01T00:00:00Z"))
-	eventually(t, 12*time.Second, "both nodes", func() bool { n, err, _ := nodes.get(); return len(n) == 2 && err == nil })
+	eventually(t, "both nodes", func() bool { n, err, _ := nodes.get(); return len(n) == 2 && err == nil })
 	if limit := usual.pingAfter + usual.pingTimeout; limit > 10*time.Second {
 		t.Errorf("a hung server is noticed after %s only", limit)
 	}
 }
 
 func TestQuietHealthEmitsOnce(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	h := watchHealth(t, f.open(t, nil))
-	eventually(t, 5*time.Second, "several looks", func() bool { return f.called("/version") >= 3 })
+	eventually(t, "several looks", func() bool { return f.called("/version") >= 3 })
 	if n := h.count(); n != 1 {
 		t.Errorf("emitted %d times, want once", n)
 	}
 }
 
 func TestVersionIsDenied(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	f.set(func() { f.denied["/version"] = "no" })
 	v, err := f.open(t, nil).Version(t.Context())
@@ -106,6 +112,7 @@ func TestVersionIsDenied(t *testing.T) {
 }
 
 func TestCan(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	c := f.open(t, nil)
 	wants := []Access{PatchNodes, EvictPods, DeleteNodes, PatchFlux("kustomize.toolkit.fluxcd.io", "kustomizations", "apps")}
@@ -134,6 +141,7 @@ func TestCan(t *testing.T) {
 }
 
 func TestMaintenanceLock(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	c := f.open(t, nil)
 	if l, err := c.MaintenanceLock(t.Context()); err != nil || l.Held(time.Now()) {

@@ -39,6 +39,7 @@ func simulated(t *testing.T, name, user string) (*kubed.Server, *Client) {
 }
 
 func TestSimulatedNodesAndPods(t *testing.T) {
+	t.Parallel()
 	server, c := simulated(t, "still", kubed.UserAdmin)
 	server.RecordCalls(1000)
 	nodes := watchNodes(t, c)
@@ -74,21 +75,23 @@ func TestSimulatedNodesAndPods(t *testing.T) {
 }
 
 func TestSimulatedOutage(t *testing.T) {
+	t.Parallel()
 	server, c := simulated(t, "still", kubed.UserAdmin)
 	nodes, health := watchNodes(t, c), watchHealth(t, c)
 	nodes.until(t, "nodes", func(n []cluster.KubeNode, _ *cluster.Trouble) bool { return len(n) == 4 })
-	eventually(t, 5*time.Second, "a version", func() bool { return health.last().Version.GitVersion != "" })
+	eventually(t, "a version", func() bool { return health.last().Version.GitVersion != "" })
 	server.Pause()
 	nodes.until(t, "the trouble", func(n []cluster.KubeNode, err *cluster.Trouble) bool { return len(n) == 4 && err != nil })
-	eventually(t, 5*time.Second, "the health's trouble", func() bool { return health.last().Err != nil })
+	eventually(t, "the health's trouble", func() bool { return health.last().Err != nil })
 	if err := server.Resume(); err != nil {
 		t.Fatal(err)
 	}
 	nodes.until(t, "its end", func(_ []cluster.KubeNode, err *cluster.Trouble) bool { return err == nil })
-	eventually(t, 5*time.Second, "health", func() bool { return health.last().Err == nil })
+	eventually(t, "health", func() bool { return health.last().Err == nil })
 }
 
 func TestSimulatedFlux(t *testing.T) {
+	t.Parallel()
 	_, c := simulated(t, "failing-kustomization", kubed.UserAdmin)
 	s := watchFlux(t, c)
 	list := s.until(t, "the failure", func(l cluster.FluxList, err *cluster.Trouble) bool {
@@ -148,6 +151,7 @@ func object(l cluster.FluxList, kind, name string) *cluster.FluxObject {
 }
 
 func TestSimulatedRights(t *testing.T) {
+	t.Parallel()
 	_, admin := simulated(t, "still", kubed.UserAdmin)
 	_, view := simulated(t, "still", kubed.UserView)
 	wants := []Access{PatchNodes, EvictPods, DeleteNodes, DeletePods, CreateLeases, PatchFlux("kustomize.toolkit.fluxcd.io", "kustomizations", "apps")}

@@ -77,11 +77,12 @@ func fakeNode(name, ready, heartbeat string) map[string]any {
 }
 
 func TestWatchNodes(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	f.put(nodesPath, fakeNode("talos-test02", "True", "2026-01-01T00:00:00Z"))
 	f.put(nodesPath, fakeNode("talos-test01", "True", "2026-01-01T00:00:00Z"))
 	s := watchNodes(t, f.open(t, nil))
-	eventually(t, 5*time.Second, "two nodes", func() bool { n, _, _ := s.get(); return len(n) == 2 })
+	eventually(t, "two nodes", func() bool { n, _, _ := s.get(); return len(n) == 2 })
 	nodes, err, _ := s.get()
 	if err != nil || nodes[0].Name != "talos-test01" || nodes[1].Name != "talos-test02" {
 		t.Fatalf("%v %v", nodes, err)
@@ -92,27 +93,29 @@ func TestWatchNodes(t *testing.T) {
 		t.Errorf("%+v", n)
 	}
 	f.put(nodesPath, fakeNode("talos-test01", "Unknown", "2026-01-01T00:00:00Z"))
-	eventually(t, 5*time.Second, "the change", func() bool { n, _, _ := s.get(); return n[0].Ready == "Unknown" })
+	eventually(t, "the change", func() bool { n, _, _ := s.get(); return n[0].Ready == "Unknown" })
 	f.remove(nodesPath, "<nil>/talos-test02")
-	eventually(t, 5*time.Second, "the removal", func() bool { n, _, _ := s.get(); return len(n) == 1 })
+	eventually(t, "the removal", func() bool { n, _, _ := s.get(); return len(n) == 1 })
 }
 
 func TestHeartbeatsEmitNothing(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	f.put(nodesPath, fakeNode("a", "True", "2026-01-01T00:00:00Z"))
 	s := watchNodes(t, f.open(t, nil))
-	eventually(t, 5*time.Second, "the node", func() bool { _, _, n := s.get(); return n == 1 })
+	eventually(t, "the node", func() bool { _, _, n := s.get(); return n == 1 })
 	for i := range 5 {
 		f.put(nodesPath, fakeNode("a", "True", fmt.Sprintf("2026-01-01T00:00:0%dZ", i+1)))
 	}
 	f.put(nodesPath, fakeNode("b", "True", "2026-01-01T00:00:00Z")) // what the heartbeats are followed by is seen
-	eventually(t, 5*time.Second, "the second node", func() bool { n, _, _ := s.get(); return len(n) == 2 })
+	eventually(t, "the second node", func() bool { n, _, _ := s.get(); return len(n) == 2 })
 	if _, _, n := s.get(); n != 2 {
 		t.Errorf("emitted %d times, want 2: a heartbeat is no change", n)
 	}
 }
 
 func TestCordonSaysWho(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	node := fakeNode("a", "True", "2026-01-01T00:00:00Z")
 	node["spec"] = map[string]any{"unschedulable": true, "taints": []any{map[string]any{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}}}
@@ -122,7 +125,7 @@ func TestCordonSaysWho(t *testing.T) {
 	}
 	f.put(nodesPath, node)
 	s := watchNodes(t, f.open(t, nil))
-	eventually(t, 5*time.Second, "the node", func() bool { n, _, _ := s.get(); return len(n) == 1 })
+	eventually(t, "the node", func() bool { n, _, _ := s.get(); return len(n) == 1 })
 	nodes, _, _ := s.get()
 	c := nodes[0].Cordon
 	if c == nil || c.By != "kubectl-cordon" || !c.At.Equal(time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC)) || len(nodes[0].Taints) != 1 {
@@ -131,36 +134,39 @@ func TestCordonSaysWho(t *testing.T) {
 }
 
 func TestForgottenVersion(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	f.put(nodesPath, fakeNode("a", "True", "2026-01-01T00:00:00Z"))
 	s := watchNodes(t, f.open(t, nil))
-	eventually(t, 5*time.Second, "the node", func() bool { n, _, _ := s.get(); return len(n) == 1 })
+	eventually(t, "the node", func() bool { n, _, _ := s.get(); return len(n) == 1 })
 	f.set(func() { f.objects[nodesPath] = map[string]any{} }) // gone without an event
 	f.forget()
-	eventually(t, 5*time.Second, "a new list", func() bool { n, _, _ := s.get(); return len(n) == 0 })
+	eventually(t, "a new list", func() bool { n, _, _ := s.get(); return len(n) == 0 })
 	f.put(nodesPath, fakeNode("b", "True", "2026-01-01T00:00:00Z"))
-	eventually(t, 5*time.Second, "a new watch", func() bool { n, err, _ := s.get(); return len(n) == 1 && n[0].Name == "b" && err == nil })
+	eventually(t, "a new watch", func() bool { n, err, _ := s.get(); return len(n) == 1 && n[0].Name == "b" && err == nil })
 }
 
 func TestEndedWatchResumes(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	f.put(nodesPath, fakeNode("a", "True", "2026-01-01T00:00:00Z"))
 	s := watchNodes(t, f.open(t, nil))
-	eventually(t, 5*time.Second, "the watch", func() bool { return f.called("watch=true") == 1 })
+	eventually(t, "the watch", func() bool { return f.called("watch=true") == 1 })
 	f.endWatches()
 	f.put(nodesPath, fakeNode("b", "True", "2026-01-01T00:00:00Z"))
-	eventually(t, 5*time.Second, "the next watch", func() bool { n, err, _ := s.get(); return len(n) == 2 && err == nil })
+	eventually(t, "the next watch", func() bool { n, err, _ := s.get(); return len(n) == 2 && err == nil })
 	if n := f.called("limit=500"); n != 1 {
 		t.Errorf("listed %d times, want once: the watch resumes where it ended", n)
 	}
 }
 
 func TestWatchesThatEndAtOnce(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	f.put(nodesPath, fakeNode("a", "True", "2026-01-01T00:00:00Z"))
 	f.set(func() { f.short = true })
 	s := watchNodes(t, f.open(t, nil))
-	eventually(t, 5*time.Second, "the reason", func() bool {
+	eventually(t, "the reason", func() bool {
 		n, err, _ := s.get()
 		return len(n) == 1 && err != nil && strings.Contains(err.What, "ends each watch at once")
 	})
@@ -170,12 +176,13 @@ func TestWatchesThatEndAtOnce(t *testing.T) {
 }
 
 func TestForbiddenNodes(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	f.set(func() {
 		f.denied[nodesPath] = `nodes is forbidden: User "jane" cannot list resource "nodes" in API group "" at the cluster scope`
 	})
 	s := watchNodes(t, f.open(t, nil))
-	eventually(t, 5*time.Second, "the refusal", func() bool { _, err, _ := s.get(); return err != nil })
+	eventually(t, "the refusal", func() bool { _, err, _ := s.get(); return err != nil })
 	nodes, err, _ := s.get()
 	if nodes != nil || err.Kind != cluster.TroubleForbidden || !strings.Contains(err.What, `user "jane" may not list nodes`) {
 		t.Errorf("%v %+v", nodes, err)
@@ -195,6 +202,7 @@ func fakePod(i int, node string, ready string) map[string]any {
 }
 
 func TestPodCounts(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	for i := range 1203 {
 		f.put(podsPath, fakePod(i, fmt.Sprintf("node-%d", i%3), "True"))
@@ -210,7 +218,7 @@ func TestPodCounts(t *testing.T) {
 	}
 	s := &seen[map[string]cluster.PodCount]{}
 	stop := running(t, func(ctx context.Context) { c.WatchPodCounts(ctx, s.emit) })
-	eventually(t, 5*time.Second, "the counts", func() bool { n, _, _ := s.get(); return len(n) == 3 })
+	eventually(t, "the counts", func() bool { n, _, _ := s.get(); return len(n) == 3 })
 	counts, err, _ := s.get()
 	if err != nil || counts["node-0"] != (cluster.PodCount{Total: 403, NotReady: 1}) || counts["node-1"] != (cluster.PodCount{Total: 401}) {
 		t.Errorf("%v %v", counts, err)
@@ -226,7 +234,7 @@ func TestPodCounts(t *testing.T) {
 	pod["metadata"].(map[string]any)["annotations"] = map[string]any{"x": "y"}
 	f.put(podsPath, pod) // shows nothing
 	f.put(podsPath, fakePod(4, "node-1", "False"))
-	eventually(t, 5*time.Second, "the change", func() bool { n, _, _ := s.get(); return n["node-1"].NotReady == 1 })
+	eventually(t, "the change", func() bool { n, _, _ := s.get(); return n["node-1"].NotReady == 1 })
 	if _, _, n := s.get(); n != 2 {
 		t.Errorf("emitted %d times, want 2", n)
 	}
@@ -234,6 +242,7 @@ func TestPodCounts(t *testing.T) {
 }
 
 func TestPagesThatAreForgotten(t *testing.T) {
+	t.Parallel()
 	f := newFakeAPI(t)
 	for i := range 700 {
 		f.put(podsPath, fakePod(i, "node-0", "True"))
@@ -242,7 +251,7 @@ func TestPagesThatAreForgotten(t *testing.T) {
 	c := f.open(t, nil)
 	s := &seen[map[string]cluster.PodCount]{}
 	running(t, func(ctx context.Context) { c.WatchPodCounts(ctx, s.emit) })
-	eventually(t, 5*time.Second, "the counts", func() bool { n, _, _ := s.get(); return n["node-0"].Total == 700 })
+	eventually(t, "the counts", func() bool { n, _, _ := s.get(); return n["node-0"].Total == 700 })
 	if f.called("continue=500") != 1 {
 		t.Error("the second page was not asked for")
 	}
