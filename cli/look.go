@@ -12,19 +12,13 @@ import (
 // look is the look that flags and environment ask for, and which parts of it
 // the terminal must not change.
 func (o *options) look() (ui.Look, ui.Pinned, error) {
-	look := ui.Look{ASCII: o.ascii}
-	var pinned ui.Pinned
 	switch o.theme {
-	case "auto":
-	case "dark", "light":
-		look.Light, pinned.Background = o.theme == "light", true
+	case "auto", "dark", "light":
+		look, pinned := ui.LookFor(o.theme, o.ascii, os.Environ())
+		return look, pinned, nil
 	default:
-		return look, pinned, usage("--theme takes auto, dark or light, not %q", o.theme)
+		return ui.Look{}, ui.Pinned{}, usage("--theme takes auto, dark or light, not %q", o.theme)
 	}
-	if os.Getenv("NO_COLOR") != "" {
-		look.Depth, pinned.Depth = ui.DepthNone, true
-	}
-	return look, pinned, nil
 }
 
 // debugLog opens the file that $TALOS_COCKPIT_DEBUG names; without one nothing is logged.
