@@ -287,13 +287,14 @@ func (f *logFile) follow(ctx context.Context, now func() time.Time, pos uint64, 
 	}
 }
 
-// pause is how long until the log's generator writes again, a minute when it
-// has none. The caller holds f.mu.
+// pause is how long until the log should be looked at again: when its generator
+// writes, but within a second, as the cluster's clock may run at its own speed; a
+// minute when it has none. The caller holds f.mu.
 func (f *logFile) pause(now time.Time) time.Duration {
 	if f.gen == nil {
 		return time.Minute
 	}
-	return max(f.gen.due.Sub(now), time.Millisecond)
+	return min(max(f.gen.due.Sub(now), time.Millisecond), time.Second)
 }
 
 func pause(ctx context.Context, changed <-chan struct{}, d time.Duration) error {
