@@ -267,8 +267,8 @@ type request struct {
 
 // read opens a stream and hands its lines to take until it ends; nil: cleanly.
 func (f *follower) read(ctx context.Context, req request, take func(Batch)) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	back := f.client.slots.node(f.node).back()
 	stream, err := f.open(ctx, req)
 	if err != nil {
@@ -277,7 +277,7 @@ func (f *follower) read(ctx context.Context, req request, take func(Batch)) erro
 	go func() { // a stream from before the node fell silent may be dead
 		select {
 		case <-back:
-			cancel()
+			cancel(errBack)
 		case <-ctx.Done():
 		}
 	}()
@@ -291,8 +291,15 @@ func (f *follower) read(ctx context.Context, req request, take func(Batch)) erro
 		}(time.Now())
 	}
 	f.split.drop()
-	return f.receive(stream, req, take)
+	err = f.receive(stream, req, take)
+	if errors.Is(context.Cause(ctx), errBack) {
+		return errBack
+	}
+	return err
 }
+
+// errBack ends a stream that is older than the node's last silence.
+var errBack = &cluster.Trouble{Kind: cluster.TroubleReset, What: "the node was silent for a while", Do: "its log is opened anew"}
 
 func (f *follower) receive(stream dataStream, req request, take func(Batch)) error {
 	kernel := f.service == cluster.Dmesg

@@ -36,6 +36,8 @@ type finder struct {
 
 // found takes the next line of the new stream and reports whether the earlier
 // stream ended with it: all lines before it, as far as both are remembered, agree.
+// Where the new stream begins in the middle of what is remembered, that is taken
+// for proof only if the earlier stream's last line was the only one of its kind.
 func (f *finder) found(h uint64) bool {
 	f.now.add(h)
 	if f.seen.len() == 0 || h != f.seen.last(0) {
@@ -44,6 +46,15 @@ func (f *finder) found(h uint64) bool {
 	n := min(f.seen.len(), f.now.len())
 	for i := 1; i < n; i++ {
 		if f.now.last(i) != f.seen.last(i) {
+			return false
+		}
+	}
+	return n == f.seen.len() || f.seen.lastIsUnique()
+}
+
+func (t *tail) lastIsUnique() bool {
+	for i := 1; i < t.len(); i++ {
+		if t.last(i) == t.last(0) {
 			return false
 		}
 	}
