@@ -258,11 +258,10 @@ func burstLine(service string, at time.Time, number int) []byte {
 	return append(line, '\n')
 }
 
-// follow sends a log from line pos on in chunks that know nothing of lines,
-// and goes on as it grows when asked to.
-func (f *logFile) follow(ctx context.Context, now func() time.Time, pos uint64, goOn bool, send func([]byte) error) error {
+// follow hands out a log's lines from number pos on, in portions, and goes on as
+// it grows when asked to.
+func (f *logFile) follow(ctx context.Context, now func() time.Time, pos uint64, goOn bool, send func([][]byte) error) error {
 	var lines [][]byte
-	var buf []byte
 	for {
 		f.mu.Lock()
 		f.advance(now())
@@ -270,11 +269,8 @@ func (f *logFile) follow(ctx context.Context, now func() time.Time, pos uint64, 
 		changed, wait := f.changed, f.pause(now())
 		f.mu.Unlock()
 		if len(lines) > 0 {
-			buf = slices.Concat(lines...)
-			for part := range slices.Chunk(buf, chunkSize) {
-				if err := send(part); err != nil {
-					return err
-				}
+			if err := send(lines); err != nil {
+				return err
 			}
 			continue
 		}
@@ -343,10 +339,10 @@ func (m *machineServer) Logs(req *machine.LogsRequest, s machine.MachineService_
 		}
 		id = container.GetId()
 	}
-	f := t.life.open(id)
-	now := t.node.c.now
-	return f.follow(s.Context(), now, f.tail(req.GetTailLines(), now()), req.GetFollow(), func(b []byte) error {
-		return s.Send(&common.Data{Bytes: b})
+	f, now := t.life.open(id), t.node.c.now
+	return f.follow(s.Context(), now, f.tail(req.GetTailLines(), now()), req.GetFollow(), func(lines [][]byte) error {
+		// Chunks know nothing of lines.
+		return sendChunks(slices.Concat(lines...), func(b []byte) error { return s.Send(&common.Data{Bytes: b}) })
 	})
 }
 
@@ -354,30 +350,16 @@ func (m *machineServer) Logs(req *machine.LogsRequest, s machine.MachineService_
 func (m *machineServer) Dmesg(req *machine.DmesgRequest, s machine.MachineService_DmesgServer) error {
 	t := targetOf(s.Context())
 	f, now := t.life.open("dmesg"), t.node.c.now
-	pos := f.tail(-1, now())
+	first := int32(-1)
 	if req.GetFollow() && req.GetTail() {
-		pos = f.tail(0, now())
+		first = 0
 	}
-	for {
-		f.mu.Lock()
-		f.advance(now())
-		lines, next := f.take(nil, pos, 64*chunkSize)
-		changed, wait := f.changed, f.pause(now())
-		f.mu.Unlock()
+	return f.follow(s.Context(), now, f.tail(first, now()), req.GetFollow(), func(lines [][]byte) error {
 		for _, line := range lines {
 			if err := s.Send(&common.Data{Bytes: line}); err != nil {
 				return err
 			}
 		}
-		pos = next
-		if len(lines) > 0 {
-			continue
-		}
-		if !req.GetFollow() {
-			return nil
-		}
-		if err := pause(s.Context(), changed, wait); err != nil {
-			return err
-		}
-	}
+		return nil
+	})
 }
