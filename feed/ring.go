@@ -58,7 +58,6 @@ type lineMeta struct {
 	source uint16
 	head   uint16 // bytes of the recognised prefix: time, level, priority
 	level  Level
-	cut    bool
 }
 
 // NewRing returns an empty ring that keeps at most maxLines lines and about
@@ -134,7 +133,7 @@ func (r *Ring) append(source uint16, lines [][]byte, at time.Time) {
 			v.Stats.Cut++
 		}
 		m := readLine(text, at)
-		m.source, m.cut = source, cut
+		m.source = source
 		r.store(&v, text, m)
 	}
 	r.publish(&v)

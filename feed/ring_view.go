@@ -41,7 +41,7 @@ func (v *RingView) Line(seq uint64) (Line, bool) {
 	seg := v.segment(seq)
 	m := seg.at(seq)
 	l := Line{
-		Seq: seq, Source: int(m.source), Level: m.level, Head: int(m.head), Cut: m.cut,
+		Seq: seq, Source: int(m.source), Level: m.level, Head: int(m.head),
 		Text: string(seg.arena[m.off : m.off+m.length]),
 	}
 	if m.time != 0 {
@@ -62,20 +62,6 @@ func (v *RingView) Lines(dst []Line, seq uint64, n int) []Line {
 		seq++
 	}
 	return dst
-}
-
-// Bytes is the length of the text held.
-func (v *RingView) Bytes() int64 {
-	var n int64
-	for i, s := range v.segs {
-		if i == len(v.segs)-1 {
-			m := s.at(v.Next - 1)
-			return n + int64(m.off+m.length)
-		}
-		m := s.at(v.segs[i+1].first - 1)
-		n += int64(m.off + m.length)
-	}
-	return n
 }
 
 // raw returns the line's bytes in the arena and its level: to be read, not kept.

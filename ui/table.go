@@ -100,12 +100,14 @@ func (t *Table[T]) measure() {
 		case c.Text == nil:
 			w = max(w, c.Max)
 		default:
-			for r := range t.rows {
+			limit := c.Max
+			if c.Whole || limit == 0 {
+				limit = 1 << 30
+			}
+			for r := 0; r < len(t.rows) && w < limit; r++ {
 				w = max(w, Width(feed.Clean(c.Text(&t.rows[r]))))
 			}
-			if c.Max > 0 && !c.Whole {
-				w = min(w, c.Max)
-			}
+			w = min(w, limit)
 		}
 		t.widest = append(t.widest, w)
 	}
@@ -191,17 +193,6 @@ func (t *Table[T]) Row() *T {
 		return nil
 	}
 	return &t.rows[t.view[t.cursor]]
-}
-
-// Select puts the cursor on the row of that key; false if it is not shown.
-func (t *Table[T]) Select(key string) bool {
-	for i, r := range t.view {
-		if t.key(&t.rows[r]) == key {
-			t.cursor, t.picked = i, key
-			return true
-		}
-	}
-	return false
 }
 
 // Move puts the cursor delta rows further, not beyond the ends, and reports

@@ -1,12 +1,7 @@
 package ui
 
-// Render draws the header and the window around the cursor: exactly height
-// lines of exactly width cells.
-func (t *Table[T]) Render(width, height int, focused bool) []string {
-	return t.AppendTo(make([]string, 0, max(height, 0)), width, height, focused)
-}
-
-// AppendTo is Render for callers that have lines already.
+// AppendTo draws the header and the window around the cursor and appends them
+// to out: exactly height lines of exactly width cells.
 func (t *Table[T]) AppendTo(out []string, width, height int, focused bool) []string {
 	if height <= 0 {
 		return out

@@ -58,7 +58,7 @@ func stripped(s string) string {
 
 func TestTableDrawsItsColumns(t *testing.T) {
 	tab := newItems(items("b", "a"))
-	got := plainLines(tab.Render(40, 4, false))
+	got := plainLines(tab.AppendTo(nil, 40, 4, false))
 	want := []string{
 		" NAME STATE     N NOTE                  ",
 		"▸b    running   0 note of b             ",
@@ -82,7 +82,7 @@ func TestTableDropsColumnsInOrderAndNeverCutsTheName(t *testing.T) {
 		{15, " NAME"},
 		{12, " NAME"},
 	} {
-		lines := plainLines(tab.Render(c.width, 3, false))
+		lines := plainLines(tab.AppendTo(nil, c.width, 3, false))
 		if got := strings.TrimRight(lines[0], " "); got != c.want {
 			t.Errorf("width %d: header %q, want %q", c.width, got, c.want)
 		}
@@ -97,7 +97,7 @@ func TestTableEverySize(t *testing.T) {
 	tab := newItems(rows)
 	for w := range 130 {
 		for _, h := range []int{0, 1, 2, 3, 9} {
-			lines := tab.Render(w, h, true)
+			lines := tab.AppendTo(nil, w, h, true)
 			if len(lines) != h {
 				t.Fatalf("%dx%d: %d lines", w, h, len(lines))
 			}
@@ -201,9 +201,9 @@ func TestTableScrollsToTheCursor(t *testing.T) {
 		names = append(names, fmt.Sprintf("row%02d", i))
 	}
 	tab := newItems(items(names...))
-	tab.Render(30, 11, false)
+	tab.AppendTo(nil, 30, 11, false)
 	tab.Move(50)
-	lines := strings.Join(plainLines(tab.Render(30, 11, false)), "\n")
+	lines := strings.Join(plainLines(tab.AppendTo(nil, 30, 11, false)), "\n")
 	if !strings.Contains(lines, "▸row50") || strings.Contains(lines, "row40") || !strings.Contains(lines, "row41") {
 		t.Errorf("the window is\n%s", lines)
 	}
@@ -224,7 +224,7 @@ func TestTableSpan(t *testing.T) {
 		p.Put(RoleUnknown, "gone")
 		return true
 	}
-	lines := plainLines(tab.Render(40, 3, false))
+	lines := plainLines(tab.AppendTo(nil, 40, 3, false))
 	if !strings.Contains(lines[1], "  0 note") || !strings.Contains(lines[2], "go… note") {
 		t.Errorf("%q", lines)
 	}
@@ -233,12 +233,12 @@ func TestTableSpan(t *testing.T) {
 func TestTableEmpty(t *testing.T) {
 	tab := newItems(nil)
 	tab.Empty, tab.None = "no match", "nothing here"
-	if l := plainLines(tab.Render(20, 3, false)); !strings.Contains(l[1], "nothing here") {
+	if l := plainLines(tab.AppendTo(nil, 20, 3, false)); !strings.Contains(l[1], "nothing here") {
 		t.Errorf("%q", l)
 	}
 	tab.SetRows(items("a"))
 	tab.SetFilter("x")
-	if l := plainLines(tab.Render(20, 3, false)); !strings.Contains(l[1], "no match") {
+	if l := plainLines(tab.AppendTo(nil, 20, 3, false)); !strings.Contains(l[1], "no match") {
 		t.Errorf("%q", l)
 	}
 }

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -107,16 +108,23 @@ func (f *flux) refresh() {
 // worstFlux sorts by state, the worst first; suspended ones go before those
 // that are well, because somebody has to remember them.
 func worstFlux(objects []cluster.FluxObject) []cluster.FluxObject {
-	out := slices.Clone(objects)
-	slices.SortStableFunc(out, func(a, b cluster.FluxObject) int {
+	order := make([]*cluster.FluxObject, len(objects))
+	for i := range objects {
+		order[i] = &objects[i]
+	}
+	slices.SortStableFunc(order, func(a, b *cluster.FluxObject) int {
 		if d := int(b.State.Severity()) - int(a.State.Severity()); d != 0 {
 			return d
 		}
 		if d := kindRank(a.Kind) - kindRank(b.Kind); d != 0 {
 			return d
 		}
-		return strings.Compare(refKey(a.Ref), refKey(b.Ref))
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
+	out := make([]cluster.FluxObject, len(order))
+	for i, o := range order {
+		out[i] = *o
+	}
 	return out
 }
 

@@ -57,7 +57,7 @@ func TestFluxDetailNamesTheRoot(t *testing.T) {
 	s = screenOf(p, 120, 30)
 	has(t, s, "blocks      ks flux-system/apps", "attempted   main@sha1:aa10b7d", "missing file", "Ready       False BuildFailed, for 4m")
 	x.do(t, p, keymap.Back)
-	x.pane(keymap.Flux).(*flux).table.Select(refKey(cluster.Ref{Kind: "Kustomization", Namespace: "flux-system", Name: "media"}))
+	x.do(t, p, keymap.Top, keymap.Down, keymap.Down, keymap.Down, keymap.Down) // media
 	x.do(t, p, keymap.FluxOpen)
 	has(t, screenOf(p, 120, 30), "suspended   by flux, since 17 Aug 14:07 (6d)")
 }
@@ -110,7 +110,7 @@ func TestFluxOffers(t *testing.T) {
 			t.Errorf("%s: %q, want %q", a, why, want)
 		}
 	}
-	x.pane(keymap.Flux).(*flux).table.Select(refKey(cluster.Ref{Kind: "Kustomization", Namespace: "flux-system", Name: "media"}))
+	x.do(t, p, keymap.Top, keymap.Down, keymap.Down, keymap.Down, keymap.Down) // media
 	for a, want := range map[keymap.Action]string{keymap.FluxReconcile: "it is suspended", keymap.FluxSuspend: "it is suspended already", keymap.FluxResume: ""} {
 		if why := whyNot(p, a); why != want {
 			t.Errorf("%s: %q, want %q", a, why, want)

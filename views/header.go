@@ -259,26 +259,27 @@ func (x *bar) expiry(add func(ui.Role, string), what string, end time.Time) {
 // notice is the worst finding, and how many there are.
 func (x *bar) notice() []ui.Segment {
 	worst, text, n := cluster.OK, "", 0
-	found := func(s cluster.Severity, what string) {
+	found := func(s cluster.Severity, what func() string) {
 		if s < cluster.Warn {
 			return
 		}
 		n++
 		if s > worst {
-			worst, text = s, what
+			worst, text = s, what()
 		}
 	}
 	for i := range x.nodes.Value.Nodes {
 		r := &x.nodes.Value.Nodes[i]
-		if len(r.Notes) > 0 {
-			found(r.Severity, r.Name+": "+r.Notes[0].Text)
-		} else {
-			found(r.Severity, r.Name)
-		}
+		found(r.Severity, func() string {
+			if len(r.Notes) == 0 {
+				return r.Name
+			}
+			return r.Name + ": " + r.Notes[0].Text
+		})
 	}
 	for i := range x.flux.Value.Objects {
 		o := &x.flux.Value.Objects[i]
-		found(o.State.Severity(), shortKind(o)+" "+o.Name+": "+firstOf(o.Message, string(o.State)))
+		found(o.State.Severity(), func() string { return shortKind(o) + " " + o.Name + ": " + firstOf(o.Message, string(o.State)) })
 	}
 	if n == 0 {
 		return nil

@@ -128,7 +128,7 @@ func (s listing) at(i int) uint64 {
 	if s.m != nil {
 		return s.m.At(s.v, i)
 	}
-	return s.v.First + uint64(i) //nolint:gosec // an index of a list
+	return s.v.First + uint64(i)
 }
 
 // index is the place of the first line that is not before seq.
@@ -136,7 +136,7 @@ func (s listing) index(seq uint64) int {
 	if s.m != nil {
 		return s.m.Index(s.v, seq)
 	}
-	return int(min(max(seq, s.v.First), s.v.Next) - s.v.First) //nolint:gosec // bounded by the ring's size
+	return int(min(max(seq, s.v.First), s.v.Next) - s.v.First)
 }
 
 // catchUp takes note of a new selection, and chooses one if there is none yet.

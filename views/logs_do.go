@@ -73,9 +73,8 @@ func (l *logs) Do(a keymap.Action) (tea.Cmd, bool) {
 		l.wrap, l.pan = !l.wrap, 0
 	case keymap.LogsTime:
 		l.clock = (l.clock + 1) % clockModes
-		return toast("times: " + l.clock.String()), true
 	case keymap.LogsLevel:
-		return l.nextLevel(), true
+		l.nextLevel()
 	case keymap.Back:
 		return nil, l.back()
 	default:
@@ -150,17 +149,12 @@ func (l *logs) back() bool {
 	return true
 }
 
-func (l *logs) nextLevel() tea.Cmd {
-	next := map[feed.Level]feed.Level{
-		feed.LevelUnknown: feed.LevelInfo, feed.LevelInfo: feed.LevelWarn, feed.LevelWarn: feed.LevelError,
-	}[l.query.Level]
+func (l *logs) nextLevel() {
 	q := l.query
-	q.Level = next
+	q.Level = map[feed.Level]feed.Level{
+		feed.LevelUnknown: feed.LevelInfo, feed.LevelInfo: feed.LevelWarn, feed.LevelWarn: feed.LevelError,
+	}[q.Level]
 	l.setQuery(q)
-	if next == feed.LevelUnknown {
-		return toast("lines of all levels")
-	}
-	return toast("lines of level " + next.String() + " and above, and those that do not say")
 }
 
 // typeTime goes to the first line of the time typed, on the day of the newest line.

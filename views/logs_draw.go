@@ -85,7 +85,7 @@ type fact struct {
 func (l *logs) facts(v *feed.RingView) []fact {
 	var out []fact
 	if l.query.Level != feed.LevelUnknown {
-		out = append(out, fact{ui.RoleFocus, "level ≥ " + l.query.Level.String()})
+		out = append(out, fact{ui.RoleFocus, "level ≥ " + l.query.Level.String() + " or not said"})
 	}
 	if l.query.Text != "" {
 		out = append(out, fact{ui.RoleFocus, "filter " + l.query.Text})
@@ -105,10 +105,10 @@ func (l *logs) facts(v *feed.RingView) []fact {
 		out = append(out, fact{ui.RoleMuted, "from column " + itoa(l.pan+1)})
 	}
 	if n := v.Stats.Dropped; n > 0 {
-		out = append(out, fact{ui.RoleWarn, thousands(int(n)) + " older dropped"}) //nolint:gosec // far fewer
+		out = append(out, fact{ui.RoleWarn, thousands(int(n)) + " older dropped"})
 	}
 	if n := v.Stats.Cut; n > 0 {
-		out = append(out, fact{ui.RoleWarn, thousands(int(n)) + " cut"}) //nolint:gosec // far fewer
+		out = append(out, fact{ui.RoleWarn, thousands(int(n)) + " cut"})
 	}
 	return out
 }
