@@ -210,6 +210,7 @@ func visible(scopes []keymap.Scope) board.Visible {
 			v.Flux = true
 		case keymap.Exchange:
 			v.Exchange = true
+		default: // no pane
 		}
 	}
 	return v

@@ -45,10 +45,10 @@ type options struct {
 	demo                          string // name of the scene; empty: a real cluster
 	readOnly                      bool
 
-	theme                 string
-	ascii, mouse, noMouse bool
-	logLines              int
-	logMiB                int
+	theme          string
+	ascii, noMouse bool
+	logLines       int
+	logMiB         int
 }
 
 func rootCommand() *cobra.Command {

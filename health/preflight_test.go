@@ -86,7 +86,9 @@ func TestPreflightAllWell(t *testing.T) {
 
 func TestPreflightVerdicts(t *testing.T) {
 	refused := &cluster.Trouble{Kind: cluster.TroubleRefused, What: "10.0.0.3 refuses"}
-	drop := func(f *Facts, member int) { f.Inventory.Etcd.Answers[member-1] = cluster.EtcdAnswer{At: noon, StatusErr: refused} }
+	drop := func(f *Facts, member int) {
+		f.Inventory.Etcd.Answers[member-1] = cluster.EtcdAnswer{At: noon, StatusErr: refused}
+	}
 	cases := []struct {
 		name   string
 		number int

@@ -59,30 +59,50 @@ func steps(n cluster.Node, through string) []health.Step {
 	at := fmt.Sprintf("%s -n %s", talosctl, n.Address)
 	controlPlane := n.Role == cluster.RoleControlPlane
 	list := []health.Step{
-		{Name: "lock", What: "take the maintenance Lease in kube-system, so that a second operator sees it",
-			Command: []string{"kubectl -n kube-system get lease talos-cockpit"}},
-		{Name: "save", What: "etcd snapshot with its hash, machine config, labels, annotations, taints, picture of before",
-			Command: []string{fmt.Sprintf("%s -n %s etcd snapshot etcd.snapshot", talosctl, orTarget(through, n.Address)), at + " get machineconfig v1alpha1 -o yaml"}},
+		{
+			Name: "lock", What: "take the maintenance Lease in kube-system, so that a second operator sees it",
+			Command: []string{"kubectl -n kube-system get lease talos-cockpit"},
+		},
+		{
+			Name: "save", What: "etcd snapshot with its hash, machine config, labels, annotations, taints, picture of before",
+			Command: []string{fmt.Sprintf("%s -n %s etcd snapshot etcd.snapshot", talosctl, orTarget(through, n.Address)), at + " get machineconfig v1alpha1 -o yaml"},
+		},
 		{Name: "cordon", What: "no new pod is scheduled here", Command: []string{"kubectl cordon " + n.Name}},
-		{Name: "Longhorn", What: "disable scheduling, evict the replicas, where Longhorn is installed",
-			Command: []string{"kubectl -n longhorn-system get replicas.longhorn.io"}},
-		{Name: "drain", What: "evict the pods and see them and the VolumeAttachments gone",
-			Command: []string{fmt.Sprintf("kubectl drain %s --ignore-daemonsets --delete-emptydir-data", n.Name)}},
+		{
+			Name: "Longhorn", What: "disable scheduling, evict the replicas, where Longhorn is installed",
+			Command: []string{"kubectl -n longhorn-system get replicas.longhorn.io"},
+		},
+		{
+			Name: "drain", What: "evict the pods and see them and the VolumeAttachments gone",
+			Command: []string{fmt.Sprintf("kubectl drain %s --ignore-daemonsets --delete-emptydir-data", n.Name)},
+		},
 		{Name: "consent", What: "the node's name is typed here; the facts are read again", Asks: true},
-		{Name: "reset", What: "wipe STATE and EPHEMERAL; through a surviving endpoint, never through the target", Final: true,
-			Command: []string{at + " reset --graceful --system-labels-to-wipe STATE --system-labels-to-wipe EPHEMERAL --reboot"}},
+		{
+			Name: "reset", What: "wipe STATE and EPHEMERAL; through a surviving endpoint, never through the target", Final: true,
+			Command: []string{at + " reset --graceful --system-labels-to-wipe STATE --system-labels-to-wipe EPHEMERAL --reboot"},
+		},
 		{Name: "delete Node", What: "delete the Node object, see it gone", Final: true, Command: []string{"kubectl delete node " + n.Name}},
-		{Name: "swap", What: "change the hardware, find the machine in maintenance mode, pick it by serial or MAC", Asks: true,
-			Command: []string{fmt.Sprintf("talosctl -n %s get disks --insecure", n.Address)}},
-		{Name: "diff", What: "old config against the new one by document, dry run on the machine",
-			Command: []string{fmt.Sprintf("talosctl -n %s apply-config --insecure --dry-run --file %s", n.Address, configFile(n))}},
-		{Name: "apply", What: "apply the config over the pinned maintenance connection", Final: true, Asks: true,
-			Command: []string{fmt.Sprintf("talosctl -n %s apply-config --insecure --file %s", n.Address, configFile(n))}},
-		{Name: "wait", What: "secure API, new boot ID, stage running and ready, services, Node Ready with a new uid" + voterText(controlPlane),
-			Command: []string{at + " get machinestatus -w", "kubectl get node " + n.Name + " -w"}},
+		{
+			Name: "swap", What: "change the hardware, find the machine in maintenance mode, pick it by serial or MAC", Asks: true,
+			Command: []string{fmt.Sprintf("talosctl -n %s get disks --insecure", n.Address)},
+		},
+		{
+			Name: "diff", What: "old config against the new one by document, dry run on the machine",
+			Command: []string{fmt.Sprintf("talosctl -n %s apply-config --insecure --dry-run --file %s", n.Address, configFile(n))},
+		},
+		{
+			Name: "apply", What: "apply the config over the pinned maintenance connection", Final: true, Asks: true,
+			Command: []string{fmt.Sprintf("talosctl -n %s apply-config --insecure --file %s", n.Address, configFile(n))},
+		},
+		{
+			Name: "wait", What: "secure API, new boot ID, stage running and ready, services, Node Ready with a new uid" + voterText(controlPlane),
+			Command: []string{at + " get machinestatus -w", "kubectl get node " + n.Name + " -w"},
+		},
 		{Name: "put back", What: "labels, annotations and taints that were set by hand", Command: []string{"kubectl label node " + n.Name + " KEY=VALUE"}},
-		{Name: "Longhorn disks", What: "remove the old disks, add the new ones, wait until the volumes are healthy, where Longhorn is installed",
-			Command: []string{"kubectl -n longhorn-system get volumes.longhorn.io"}},
+		{
+			Name: "Longhorn disks", What: "remove the old disks, add the new ones, wait until the volumes are healthy, where Longhorn is installed",
+			Command: []string{"kubectl -n longhorn-system get volumes.longhorn.io"},
+		},
 		{Name: "uncordon", What: "only what this exchange cordoned", Command: []string{"kubectl uncordon " + n.Name}},
 		{Name: "compare", What: "picture of before against now, and the report", Command: []string{"kubectl get pods -A", "flux get all -A"}},
 	}

@@ -48,8 +48,15 @@ func describeNode(c cluster.Checkout, n repo.Node) cluster.RepoNode {
 func selectorText(s repo.DiskSelector) string {
 	var parts []string
 	for _, f := range []struct{ name, value string }{
-		{"size", s.Size}, {"name", s.Name}, {"model", s.Model}, {"serial", s.Serial}, {"modalias", s.Modalias},
-		{"uuid", s.UUID}, {"wwid", s.WWID}, {"type", s.Type}, {"busPath", s.BusPath},
+		{"size", s.Size},
+		{"name", s.Name},
+		{"model", s.Model},
+		{"serial", s.Serial},
+		{"modalias", s.Modalias},
+		{"uuid", s.UUID},
+		{"wwid", s.WWID},
+		{"type", s.Type},
+		{"busPath", s.BusPath},
 	} {
 		if f.value != "" {
 			parts = append(parts, f.name+"="+f.value)
