@@ -87,6 +87,7 @@ type Client struct {
 	plugin    *pluginOutput
 
 	kick   chan struct{} // asks for a look at the server's health at once
+	back   broadcast     // sent when the server answers after trouble
 	access accessCache
 	pods   *table[Pod]
 	kinds  kindCache

@@ -142,7 +142,7 @@ func (w *fluxWatch) start(ctx context.Context, kind cluster.FluxKind) *fluxFollo
 	t.onChange(w.changed.ring)
 	api := w.client.dynamic.Resource(resourceOf(kind))
 	f := &follower[cluster.FluxObject]{
-		what: "list " + kind.Plural + "." + kind.Group, to: t, explain: w.client.Explain,
+		what: "list " + kind.Plural + "." + kind.Group, to: t, explain: w.client.Explain, back: &w.client.back,
 		trouble: func(err error) {
 			w.client.lookNow()
 			if t := Explain(err, ""); t.Kind == cluster.TroubleNotFound {

@@ -22,10 +22,11 @@ const (
 	pageSize = 500 // objects of one page of a list
 
 	retryFirst  = 300 * time.Millisecond
-	retryMost   = 3 * time.Second  // between two tries while the server is away
-	retryDenied = 15 * time.Second // while the right is missing: it may be granted
-	openTimeout = 70 * time.Second // until a watch has answered; proxies hold back the answer up to the first bookmark
-	shortWatch  = time.Second      // a watch that ends before this without an event failed
+	retryMost   = 3 * time.Second        // between two tries while the server is away
+	retryDenied = 15 * time.Second       // while the right is missing: it may be granted
+	openTimeout = 70 * time.Second       // until a watch has answered; proxies hold back the answer up to the first bookmark
+	shortWatch  = time.Second            // a watch that ends before this without an event failed
+	settled     = 300 * time.Millisecond // a watch that has not failed by then goes well
 )
 
 // follower keeps a table equal to a collection of the server: one list, page by
@@ -41,9 +42,11 @@ type follower[T any] struct {
 
 	explain func(err error, what string) *cluster.Trouble
 	trouble func(err error) // told of each failure
+	back    *broadcast      // the server answers again: try at once
 
 	version string // resourceVersion to watch from; empty: list first
 	tries   int    // failures in a row
+	forgot  bool   // the last thing the server said was that it has forgotten the version
 }
 
 // errClosed is a watch that the server ended in the ordinary way.
@@ -59,14 +62,17 @@ func (f *follower[T]) run(ctx context.Context) {
 		if errors.Is(err, errClosed) {
 			continue
 		}
-		if gone(err) {
+		again := f.forgot
+		if f.forgot = gone(err); f.forgot {
 			f.version = ""
+			if !again { // the usual end of a watch that was away too long
+				continue
+			}
 		}
-		if !gone(err) || f.tries > 1 { // once it is the usual end of a watch that was away too long
-			f.to.fail(f.explain(err, f.what))
-			f.trouble(err)
-		}
-		if !sleep(ctx, f.delay(err)) {
+		back := f.back.next()
+		f.to.fail(f.explain(err, f.what))
+		f.trouble(err)
+		if !sleepOr(ctx, f.delay(err), back) {
 			return
 		}
 	}
@@ -168,23 +174,47 @@ func (f *follower[T]) watchOnce(ctx context.Context) error {
 		return err
 	}
 	defer drain(w)
-	f.to.fail(nil)
+	return f.receive(w)
+}
+
+// receive takes the events of an open watch until it ends; the error is never nil.
+func (f *follower[T]) receive(w watch.Interface) error {
 	opened, events := time.Now(), 0
 	defer func() {
-		if events > 0 || time.Since(opened) >= shortWatch {
-			f.tries = 0
+		if time.Since(opened) >= shortWatch {
+			f.tries, f.forgot = 0, false
 		}
 	}()
-	for event := range w.ResultChan() {
-		if err := f.apply(event); err != nil {
-			return err
+	well := time.NewTimer(settled)
+	defer well.Stop()
+	for {
+		select {
+		case <-well.C:
+			f.goesWell()
+		case event, open := <-w.ResultChan():
+			switch {
+			case open:
+				if err := f.apply(event); err != nil {
+					return err
+				}
+				f.goesWell()
+				f.tries, f.forgot = 0, false
+				events++
+			case events == 0 && time.Since(opened) < shortWatch:
+				return errors.New("the server ends each watch at once")
+			default:
+				return errClosed
+			}
 		}
-		events++
 	}
-	if events == 0 && time.Since(opened) < shortWatch {
-		return errors.New("the server ends each watch at once")
+}
+
+// goesWell ends the trouble, and tells the other followers that the server is back.
+func (f *follower[T]) goesWell() {
+	if f.tries > 0 {
+		f.back.send()
 	}
-	return errClosed
+	f.to.fail(nil)
 }
 
 // drain ends a watch and waits until its goroutine has ended.

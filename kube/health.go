@@ -36,6 +36,9 @@ func (c *Client) WatchHealth(ctx context.Context, emit func(Health)) {
 		if ctx.Err() != nil {
 			return
 		}
+		if err == nil && h.Err != nil {
+			c.back.send()
+		}
 		if next := judge(h, version, err, time.Now()); first || !sameHealth(h, next) {
 			h = next
 			emit(h)
@@ -70,9 +73,10 @@ func sameHealth(a, b Health) bool {
 
 // waitLook waits for the next look; it is false when ctx has ended.
 func (c *Client) waitLook(ctx context.Context, away bool) bool {
-	wait, kick := c.pace.look, c.kick
-	if away {
-		wait, kick = c.pace.lookAway, nil // the watchers have nothing new to tell
+	var kick <-chan struct{} = c.kick
+	wait := c.pace.look
+	if away { // the watchers have nothing new to tell, but that it is back
+		wait, kick = c.pace.lookAway, c.back.next()
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

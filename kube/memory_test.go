@@ -43,7 +43,7 @@ func TestTenThousandPodsAreSmall(t *testing.T) {
 	table := newTable(samePod)
 	pages := 0
 	f := &follower[Pod]{
-		to: table, row: podRow,
+		to: table, row: podRow, back: &broadcast{},
 		list: func(_ context.Context, opts metav1.ListOptions) (apiruntime.Object, error) {
 			pages++
 			from := 0

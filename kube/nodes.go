@@ -53,7 +53,7 @@ func builtin[T any](c *Client, resource, what string, t *table[T], list func() r
 	}
 	return &follower[T]{
 		what: what, to: t, row: row,
-		explain: c.Explain, trouble: func(error) { c.lookNow() },
+		explain: c.Explain, trouble: func(error) { c.lookNow() }, back: &c.back,
 		list: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
 			into := list()
 			err := get(opts).Do(ctx).Into(into)
