@@ -120,9 +120,9 @@ func (m *machineServer) Stats(ctx context.Context, req *machine.StatsRequest) (*
 	for _, c := range list {
 		stat := &machine.Stat{Namespace: c.GetNamespace(), Id: c.GetId(), PodId: c.GetPodId(), Name: c.GetName()}
 		if c.GetStatus() != "SANDBOX_READY" {
-			share := t.node.random("stats/" + c.GetName()).Float64()
-			stat.CpuUsage = uint64(busy * (0.01 + share/12) * 1e9)
-			stat.MemoryUsage = uint64((20 + share*180 + busy/1e6) * (1 << 20))
+			u := t.node.useOf(c.GetName())
+			stat.CpuUsage = uint64(busy * u.cpu * 1e9)
+			stat.MemoryUsage = u.memory<<20 + uint64(busy)%512<<10
 		}
 		out.Stats = append(out.Stats, stat)
 	}

@@ -152,6 +152,19 @@ func (l *life) appendLocked(id, line string) {
 	f.write(line)
 }
 
+// hush stops what writes logs by itself: those named, all without names. The
+// caller holds l.mu.
+func (l *life) hush(ids ...string) {
+	for id, f := range l.logs {
+		if len(ids) == 0 || slices.Contains(ids, id) {
+			f.mu.Lock()
+			f.advance(l.n.c.now())
+			f.gen = nil
+			f.mu.Unlock()
+		}
+	}
+}
+
 func (f *logFile) write(lines ...string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

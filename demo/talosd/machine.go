@@ -242,37 +242,36 @@ func (m *machineServer) NetworkDeviceStats(ctx context.Context, _ *emptypb.Empty
 	return &machine.NetworkDeviceStatsResponse{Messages: []*machine.NetworkDeviceStats{{Total: total, Devices: []*machine.NetDev{lo, end}}}}, nil
 }
 
-// Processes lists what runs: Talos' own processes.
+// Processes lists what runs: the programs of Talos and of the control plane.
 func (m *machineServer) Processes(ctx context.Context, _ *emptypb.Empty) (*machine.ProcessesResponse, error) {
 	t := targetOf(ctx)
 	busy := t.node.load.busySeconds(t.life.uptime())
-	out := &machine.Process{Processes: []*machine.ProcessInfo{
-		process(1, 0, "machined", "/sbin/init", "/sbin/init", busy*0.09, 112<<20),
-		process(2, 0, "kthreadd", "", "", 0.1, 0),
-	}}
-	for i, name := range t.life.processNames() {
-		share := []float64{0.05, 0.04, 0.1, 0.3, 0.02}[i%5]
-		out.Processes = append(out.Processes, process(int32(1200+31*i), 1, name, "/usr/bin/"+name, "/usr/bin/"+name, busy*share, uint64(24+16*(i%6))<<20))
+	out := &machine.Process{}
+	for i, name := range t.life.programs() {
+		u := t.node.useOf(name)
+		p := &machine.ProcessInfo{
+			Pid: int32(1200 + 31*i), Ppid: 1, State: "S", Threads: int32(5 + i%9), CpuTime: cents(busy * u.cpu),
+			VirtualMemory: u.memory << 20 * 9, ResidentMemory: u.memory << 20,
+			Command: name, Executable: "/usr/bin/" + name, Args: "/usr/bin/" + name,
+		}
+		if name == "machined" {
+			p.Pid, p.Ppid, p.Command, p.Executable, p.Args = 1, 0, "init", "/usr/bin/init", "/sbin/init"
+		}
+		out.Processes = append(out.Processes, p)
 	}
 	return &machine.ProcessesResponse{Messages: []*machine.Process{out}}, nil
 }
 
-func process(pid, ppid int32, command, executable, args string, cpu float64, rss uint64) *machine.ProcessInfo {
-	return &machine.ProcessInfo{
-		Pid: pid, Ppid: ppid, State: "S", Threads: 1 + pid%13, CpuTime: cents(cpu), VirtualMemory: rss * 11, ResidentMemory: rss,
-		Command: command, Executable: executable, Args: args,
-	}
-}
-
-func (l *life) processNames() []string {
-	names := []string{"containerd", "systemd-udevd", "etcd", "kube-apiserver", "kube-scheduler"}
-	if !l.n.spec.ControlPlane {
-		names = names[:2]
+// programs are the names of the processes that run.
+func (l *life) programs() []string {
+	names := []string{"machined", "containerd", "systemd-udevd"}
+	if l.n.spec.ControlPlane {
+		names = append(names, "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 	}
 	for _, s := range l.infos() {
-		if s.GetState() == "Running" && strings.HasPrefix(s.GetEvents().GetEvents()[0].GetMsg(), "Starting") {
-			switch s.GetId() {
-			case "kubelet", "apid", "trustd", "dashboard":
+		switch s.GetId() {
+		case "apid", "dashboard", "etcd", "kubelet", "trustd":
+			if s.GetState() == "Running" {
 				names = append(names, s.GetId())
 			}
 		}

@@ -106,6 +106,7 @@ func (n *Node) stopKubelet(l *life, finished bool) {
 	if s, err := l.find("kubelet"); err == nil {
 		if finished {
 			l.move(s, "Finished", "Service finished successfully", at)
+			l.hush("kubelet")
 		} else {
 			l.move(s, "Stopping", fmt.Sprintf("Sending SIGTERM to task kubelet (PID %d, container kubelet)", l.nextPID), at)
 		}
@@ -126,6 +127,7 @@ func (n *Node) stopEverything(ctx context.Context, l *life, actor string) {
 	if s, err := l.find("cri"); err == nil {
 		l.move(s, "Stopping", "Sending SIGTERM to "+processOf(s), at)
 	}
+	l.hush()
 	l.silent = true
 	l.mu.Unlock()
 	l.end()

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	diskModel = "Samsung SSD 980 250GB"
+	diskModel = "Samsung SSD 980"
 	diskBus   = "/platform/a40000000.pcie/pci0000:00/0000:00:00.0/0000:01:00.0/nvme"
 )
 
@@ -127,6 +127,13 @@ func (n *Node) fillPartition(f *filler, index int, p partition, offset uint64) {
 		MountSpec: block.MountSpec{TargetPath: p.mount},
 	}
 	f.put("block.VolumeManagerController", status)
+	if p.mount == "" {
+		return
+	}
+	mounted := block.NewMountStatus(block.NamespaceName, p.label)
+	mounted.TypedSpec().Spec.VolumeID = p.label
+	mounted.TypedSpec().Source, mounted.TypedSpec().Target, mounted.TypedSpec().Filesystem = "/dev/"+id, p.mount, p.kind
+	f.put("block.MountController", mounted)
 }
 
 func (n *Node) fillNetwork(f *filler) {
