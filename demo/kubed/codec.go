@@ -10,12 +10,12 @@ import (
 	"strings"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -293,4 +293,29 @@ func decodeInto(body []byte, gvk schema.GroupVersionKind, into runtime.Object) e
 	return nil
 }
 
-var _ object = (*corev1.Pod)(nil)
+// protobufMagic begins every object in protobuf.
+var protobufMagic = []byte("k8s\x00")
+
+// decodeDeleteOptions reads the options of a deletion. Each client names them
+// with the API version that it happens to use, so that is not looked at.
+func decodeDeleteOptions(body []byte) (metav1.DeleteOptions, error) {
+	var opts metav1.DeleteOptions
+	if len(body) == 0 {
+		return opts, nil
+	}
+	if raw, ok := bytes.CutPrefix(body, protobufMagic); ok {
+		var outer runtime.Unknown
+		err := outer.Unmarshal(raw)
+		if err == nil {
+			err = opts.Unmarshal(outer.Raw)
+		}
+		if err != nil {
+			return opts, badRequest(err.Error())
+		}
+		return opts, nil
+	}
+	if err := yaml.Unmarshal(body, &opts); err != nil {
+		return opts, badRequest(err.Error())
+	}
+	return opts, nil
+}

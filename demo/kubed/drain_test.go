@@ -40,6 +40,7 @@ func drainer(c clients, timeout time.Duration, out, errOut *bytes.Buffer) *drain
 }
 
 func TestDrainMovesThePodsOfANode(t *testing.T) {
+	t.Parallel()
 	s := started(t, "still", Options{})
 	c := connect(t, s, UserAdmin)
 	blocked := nodeOfApp(t, c, "media", "jellyfin")
@@ -100,6 +101,7 @@ func everyDeploymentReady(t *testing.T, c clients) bool {
 }
 
 func TestDrainIsRefusedByADisruptionBudget(t *testing.T) {
+	t.Parallel()
 	s := started(t, "still", Options{})
 	c := connect(t, s, UserAdmin)
 	for target, pod := range nodeOfApp(t, c, "media", "jellyfin") {
@@ -158,6 +160,7 @@ func TestEvictionsDoNotOverspendABudget(t *testing.T) {
 }
 
 func TestANodeWhoseKubeletStopsIsLostAndComesBack(t *testing.T) {
+	t.Parallel()
 	s := started(t, scene.Default, Options{TimeScale: 200})
 	c := connect(t, s, UserAdmin)
 	const name = "talos-test04"

@@ -31,6 +31,7 @@ var fluxTypes = map[*resource]func() runtime.Object{
 }
 
 func TestFluxObjectsHaveTheSchemaOfTheirAPIs(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{scene.Default, "failing-kustomization"} {
 		s := started(t, name, Options{})
 		c := connect(t, s, UserAdmin)
@@ -162,6 +163,7 @@ func TestAFailingKustomizationStaysFailedAndHoldsItsDependents(t *testing.T) {
 }
 
 func TestAStalledHelmReleaseNeedsAResetOrForce(t *testing.T) {
+	t.Parallel()
 	s := started(t, "still", Options{TimeScale: 40})
 	c := connect(t, s, UserAdmin)
 	get := func() *unstructured.Unstructured {
@@ -183,6 +185,7 @@ func TestAStalledHelmReleaseNeedsAResetOrForce(t *testing.T) {
 }
 
 func TestCommitsReachTheKustomizations(t *testing.T) {
+	t.Parallel()
 	s := started(t, scene.Default, Options{TimeScale: 300})
 	c := connect(t, s, UserAdmin)
 	first := str(c.ks(t, "media"), "status", "lastAppliedRevision")
@@ -193,6 +196,7 @@ func TestCommitsReachTheKustomizations(t *testing.T) {
 }
 
 func TestNothingMovesInTheStillScene(t *testing.T) {
+	t.Parallel()
 	s := started(t, "still", Options{TimeScale: 1000})
 	settled := s.store.version()
 	eventually(t, "the seed to be reviewed", func() bool {

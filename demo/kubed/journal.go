@@ -36,7 +36,7 @@ const longest = 4 * time.Hour
 func (s *Server) journalOf(pod *corev1.Pod, container string, previous bool) journal {
 	j := journal{
 		seed: s.scene.Seed, pod: pod.Namespace + "/" + pod.Name, container: container,
-		from: pod.CreationTimestamp.Time, style: styleOf(container), every: 2 * time.Second,
+		from: pod.CreationTimestamp.Time, style: styleOf(container), every: paceOf(container),
 	}
 	if s.scene.Still {
 		j.until = s.sim.began
@@ -114,6 +114,16 @@ func styleOf(container string) func(int64, string, int64, time.Time) string {
 		return logfmtLine
 	default:
 		return plainLine
+	}
+}
+
+// paceOf is the span of time in which a container may write one line.
+func paceOf(container string) time.Duration {
+	switch {
+	case strings.HasPrefix(container, "kube-apiserver"), container == "coredns", container == "manager":
+		return time.Second
+	default:
+		return 2 * time.Second
 	}
 }
 

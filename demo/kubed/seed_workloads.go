@@ -150,7 +150,7 @@ func (m *sim) settlePod(t tx, o object) {
 	p = clone(p)
 	age := time.Duration(between(m.scene.Seed, 5*3600, 12*24*3600, "age", p.Namespace, p.Name)) * time.Second
 	p.CreationTimestamp = m.ago(age)
-	m.bind(t, p, node)
+	m.bind(t, p, node, m.ago(age))
 	m.setRunning(p, m.ago(age-12*time.Second))
 	if n := between(m.scene.Seed, 0, 11, "restarts", p.Name); n >= 10 {
 		m.markRestarted(p, 137, "OOMKilled")

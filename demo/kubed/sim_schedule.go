@@ -37,7 +37,7 @@ func (m *sim) schedule(ns, name string) {
 				return
 			}
 		} else {
-			m.bind(t, p, node)
+			m.bind(t, p, node, m.now())
 			placed = p
 		}
 		t.put(pods, p)
@@ -53,10 +53,10 @@ func (m *sim) schedule(ns, name string) {
 	}
 }
 
-func (m *sim) bind(t tx, p *corev1.Pod, node string) {
+func (m *sim) bind(t tx, p *corev1.Pod, node string, at metav1.Time) {
 	p.Spec.NodeName = node
-	setPodCondition(p, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: m.now()})
-	m.attach(t, p)
+	setPodCondition(p, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: at})
+	m.attach(t, p, at)
 }
 
 // retryPending gives every pod that found no node another chance.

@@ -46,15 +46,15 @@ func attachmentName(volume, node string) string {
 	return "csi-" + hex.EncodeToString(sum[:])
 }
 
-// attach attaches the pod's volumes to its node.
-func (m *sim) attach(t tx, p *corev1.Pod) {
+// attach attaches the pod's volumes to its node, as of then.
+func (m *sim) attach(t tx, p *corev1.Pod, at metav1.Time) {
 	for _, volume := range volumesOf(t, p) {
 		name := attachmentName(volume, p.Spec.NodeName)
 		if _, ok := t.get(attachments, "", name); ok {
 			continue
 		}
 		t.put(attachments, &storagev1.VolumeAttachment{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Finalizers: []string{"external-attacher/org-democratic-csi-iscsi"},
+			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: at, Finalizers: []string{"external-attacher/org-democratic-csi-iscsi"},
 				Annotations: map[string]string{"csi.alpha.kubernetes.io/node-id": p.Spec.NodeName}},
 			Spec: storagev1.VolumeAttachmentSpec{
 				Attacher: iscsiDriver, NodeName: p.Spec.NodeName,

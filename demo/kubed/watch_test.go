@@ -184,11 +184,12 @@ func TestWatchOlderThanTheHistoryIsGone(t *testing.T) {
 }
 
 func TestWatchWithSelectorsAndInitialEvents(t *testing.T) {
+	t.Parallel()
 	s := started(t, "still", Options{})
 	c := connect(t, s, UserAdmin)
 	w, err := c.typed.CoreV1().Nodes().Watch(ctx(t), metav1.ListOptions{
 		LabelSelector: "mark=yes", AllowWatchBookmarks: true, SendInitialEvents: ptr(true),
-		ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan, TimeoutSeconds: ptr(int64(4)),
+		ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan, TimeoutSeconds: ptr(int64(2)),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -249,6 +250,7 @@ func TestFieldSelectors(t *testing.T) {
 }
 
 func TestPauseAndResumeKeepThePortAndTheObjects(t *testing.T) {
+	t.Parallel()
 	s := started(t, scene.Default, Options{})
 	c := connect(t, s, UserAdmin)
 	url := s.URL()

@@ -363,8 +363,8 @@ func (s *Server) serveDelete(c *call) error {
 }
 
 func deleteOptions(c *call, body []byte) (metav1.DeleteOptions, error) {
-	var opts metav1.DeleteOptions
-	if err := decodeInto(body, metav1.SchemeGroupVersion.WithKind("DeleteOptions"), &opts); err != nil {
+	opts, err := decodeDeleteOptions(body)
+	if err != nil {
 		return opts, err
 	}
 	if v := c.query("gracePeriodSeconds"); v != "" {

@@ -196,12 +196,17 @@ func TestDiscoveryOldAndNew(t *testing.T) {
 }
 
 func TestLogsTailFollowAndEnd(t *testing.T) {
+	t.Parallel()
 	s := started(t, scene.Default, Options{})
 	c := connect(t, s, UserAdmin)
-	pods := c.typed.CoreV1().Pods("database")
+	pods := c.typed.CoreV1().Pods("kube-system")
+	var name string
+	for _, name = range nodeOfApp(t, c, "kube-system", "coredns") {
+		break
+	}
 	read := func(opts *corev1.PodLogOptions) string {
 		t.Helper()
-		raw, err := pods.GetLogs("postgres-0", opts).DoRaw(ctx(t))
+		raw, err := pods.GetLogs(name, opts).DoRaw(ctx(t))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,15 +227,15 @@ func TestLogsTailFollowAndEnd(t *testing.T) {
 	if again := read(&corev1.PodLogOptions{SinceTime: ptr(mustTime(t, twelve)), Timestamps: true}); !strings.HasPrefix(again, twelve) {
 		t.Errorf("the same moment reads differently:\n%s\n%s", twelve, again)
 	}
-	pod, err := pods.Get(ctx(t), "postgres-0", metav1.GetOptions{})
+	pod, err := pods.Get(ctx(t), name, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = pods.GetLogs("postgres-0", &corev1.PodLogOptions{Previous: true}).DoRaw(ctx(t))
+	_, err = pods.GetLogs(name, &corev1.PodLogOptions{Previous: true}).DoRaw(ctx(t))
 	if restarted := pod.Status.ContainerStatuses[0].RestartCount > 0; restarted != (err == nil) || (err != nil && !apierrors.IsBadRequest(err)) {
 		t.Errorf("the previous container: %v, restarted: %v", err, restarted)
 	}
-	stream, err := pods.GetLogs("postgres-0", &corev1.PodLogOptions{Follow: true, TailLines: ptr(int64(0))}).Stream(ctx(t))
+	stream, err := pods.GetLogs(name, &corev1.PodLogOptions{Follow: true, TailLines: ptr(int64(0))}).Stream(ctx(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +244,7 @@ func TestLogsTailFollowAndEnd(t *testing.T) {
 	if _, err := r.ReadString('\n'); err != nil {
 		t.Error(err)
 	}
-	if err := pods.Delete(ctx(t), "postgres-0", metav1.DeleteOptions{}); err != nil {
+	if err := pods.Delete(ctx(t), name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.Copy(io.Discard, r); err != nil {
