@@ -19,6 +19,7 @@ import (
 )
 
 func TestMembers(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{TimeScale: 50})
 	c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: time.Second, Probe: 100 * time.Millisecond})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -45,6 +46,7 @@ func TestMembers(t *testing.T) {
 }
 
 func TestWithoutDiscoveryTheTalosconfigTells(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	refuse := func(context.Context, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: net.UnknownNetworkError("connection refused")}
@@ -63,6 +65,7 @@ func TestWithoutDiscoveryTheTalosconfigTells(t *testing.T) {
 }
 
 func TestEtcd(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "six", talosd.Options{TimeScale: 50})
 	c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: time.Second})
 	planes := []string{node1, node2, node3}
@@ -95,6 +98,7 @@ func TestEtcd(t *testing.T) {
 }
 
 func TestEtcdOfAWorker(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	c := connect(t, sim, role.Admin, talosapi.Options{})
 	e := c.Etcd(t.Context(), []string{node3})
@@ -104,6 +108,7 @@ func TestEtcdOfAWorker(t *testing.T) {
 }
 
 func TestIdentity(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{Kubeconfig: func(context.Context) ([]byte, error) { return []byte("kind: Config\n"), nil }})
 	admin, reader := connect(t, sim, role.Admin, talosapi.Options{}), connect(t, sim, role.Reader, talosapi.Options{})
 	id, err := admin.Identity(t.Context())
@@ -131,6 +136,7 @@ func TestIdentity(t *testing.T) {
 }
 
 func TestServicesAndLogNames(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	c := connect(t, sim, role.Reader, talosapi.Options{})
 	services, err := c.Services(t.Context(), node3)
@@ -144,6 +150,7 @@ func TestServicesAndLogNames(t *testing.T) {
 }
 
 func TestWorkerAsOnlyEndpoint(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	c := connect(t, sim, role.Admin, talosapi.Options{}, node3)
 	for range 2 {
@@ -193,6 +200,7 @@ func (m *meter) count(addr string) int {
 }
 
 func TestWithoutNeverGoesThroughTheNode(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	// By loopback addresses, so that only the endpoints' own word tells who they are.
 	m := &meter{writes: map[string]int{}}
@@ -220,6 +228,7 @@ func TestWithoutNeverGoesThroughTheNode(t *testing.T) {
 }
 
 func TestVIPEndpointIsNamed(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	c := connect(t, sim, role.Admin, talosapi.Options{}, "192.168.13.10", node2)
 	eventually(t, "the VIP is named", func() bool { return len(c.VIPEndpoints("192.168.13.10")) == 1 })
@@ -238,6 +247,7 @@ func TestVIPEndpointIsNamed(t *testing.T) {
 }
 
 func TestNoEndpointAnswers(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{TimeScale: 50})
 	sim.Node("talos-test01").SetFault(scene.FaultRefused)
 	sim.Node("talos-test02").SetFault(scene.FaultHung)
@@ -249,6 +259,7 @@ func TestNoEndpointAnswers(t *testing.T) {
 }
 
 func TestSlotsAreLimited(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "hung-node", talosd.Options{TimeScale: 50})
 	c := connect(t, sim, role.Admin, talosapi.Options{CallTimeout: 300 * time.Millisecond, Limit: 4})
 	ctx, cancel := context.WithCancel(t.Context())

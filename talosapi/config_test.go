@@ -36,6 +36,7 @@ func edited(t *testing.T, sim *talosd.Cluster, change func(*config.Config)) stri
 }
 
 func TestLoadConfig(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	cfg, err := talosapi.LoadConfig(edited(t, sim, func(*config.Config) {}), "")
 	if err != nil {
@@ -50,6 +51,7 @@ func TestLoadConfig(t *testing.T) {
 }
 
 func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	only := func(change func(*config.Context)) func(*config.Config) {
 		return func(c *config.Config) { change(c.Contexts["turingpi"]) }
@@ -101,6 +103,7 @@ func otherKey(t *testing.T, sim *talosd.Cluster) string {
 }
 
 func TestExpiredCertificateIsToldWithItsDate(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	until := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	raw, err := sim.TalosconfigUntil(role.Admin, nil, until)
@@ -126,6 +129,7 @@ func TestExpiredCertificateIsToldWithItsDate(t *testing.T) {
 }
 
 func TestTheFileIsNotCreated(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "talosconfig")
 	if _, err := talosapi.LoadConfig(path, ""); err == nil {
 		t.Error("no error")

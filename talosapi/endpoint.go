@@ -33,10 +33,10 @@ const (
 )
 
 const (
-	probeTimeout  = 5 * time.Second
-	suspectProbe  = 3 * time.Second // for an endpoint that was up a moment ago
-	identityEvery = 10 * time.Minute
-	maxProbeWait  = 15 * time.Second
+	connectTimeout = 5 * time.Second // of TCP and TLS
+	suspectProbe   = 3 * time.Second // for an endpoint that was up a moment ago
+	identityEvery  = 10 * time.Minute
+	maxProbeWait   = 15 * time.Second
 )
 
 // EndpointStatus is the state of one endpoint at one moment.
@@ -140,9 +140,9 @@ func wait(ctx context.Context, d time.Duration, kick <-chan struct{}) bool {
 
 // alive asks the endpoint itself and sets its state by the answer.
 func (e *endpoint) alive(ctx context.Context) bool {
-	timeout := probeTimeout
+	timeout := e.client.timeout
 	if s := e.status().State; s == EndpointSuspect || s == EndpointUp {
-		timeout = suspectProbe
+		timeout = min(timeout, suspectProbe)
 	}
 	call, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -264,7 +264,7 @@ func (e *endpoint) dialOptions() []grpc.DialOption {
 	return []grpc.DialOption{
 		grpc.WithTransportCredentials(credentials.NewTLS(e.client.tls)),
 		grpc.WithContextDialer(e.dial),
-		grpc.WithConnectParams(grpc.ConnectParams{Backoff: back, MinConnectTimeout: probeTimeout}),
+		grpc.WithConnectParams(grpc.ConnectParams{Backoff: back, MinConnectTimeout: connectTimeout}),
 		grpc.WithIdleTimeout(0),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(constants.GRPCMaxMessageSize)),
 		grpc.WithUserAgent("talos-cockpit"),

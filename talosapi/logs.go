@@ -104,7 +104,7 @@ type follower struct {
 
 	split    splitter
 	seen     tail
-	kept     Batch // lines of a batch that are new
+	hash     hasher // of the present reading
 	via      string
 	failures int
 	followed bool // the stream was open before
@@ -166,7 +166,7 @@ func (f *follower) startKernel(ctx context.Context) error {
 	var before tail
 	err := f.read(ctx, request{tail: -1}, func(b Batch) {
 		for _, line := range b {
-			before.add(hashLine(line, true))
+			before.add(f.hash.line(line))
 			last.add(line)
 		}
 	})
@@ -234,7 +234,7 @@ func (f *follower) catchUp(ctx context.Context, lines int) error {
 // after gives the lines of b that come after the place that find looks for.
 func (f *follower) after(find *finder, b Batch) (Batch, bool) {
 	for i, line := range b {
-		if find.found(hashLine(line, f.service == cluster.Dmesg)) {
+		if find.found(f.hash.line(line)) {
 			return b[i+1:], true
 		}
 	}
@@ -248,7 +248,7 @@ func (f *follower) deliver(b Batch) {
 	}
 	first := max(0, len(b)-memory)
 	for _, line := range b[first:] {
-		f.seen.add(hashLine(line, f.service == cluster.Dmesg))
+		f.seen.add(f.hash.line(line))
 	}
 	f.give(b)
 }
@@ -291,6 +291,7 @@ func (f *follower) read(ctx context.Context, req request, take func(Batch)) erro
 		}(time.Now())
 	}
 	f.split.drop()
+	f.hash = hasher{kernel: f.service == cluster.Dmesg}
 	err = f.receive(stream, req, take)
 	if errors.Is(context.Cause(ctx), errBack) {
 		return errBack

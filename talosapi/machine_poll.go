@@ -46,9 +46,9 @@ func (m *machine) pause(ctx context.Context, failures int) {
 	}
 	var changed <-chan struct{}
 	if failures > 0 {
-		retry := min(firstRetry<<min(failures-1, 8), maxRetry)
+		first := min(firstRetry, d)
 		if m.watch.shown.Load() || failures < 3 {
-			d = min(retry, max(d, firstRetry))
+			d = min(first<<min(failures-1, 8), maxRetry)
 		}
 		changed = m.client.Changed()
 	}

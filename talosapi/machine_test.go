@@ -29,6 +29,7 @@ func watch(t *testing.T, c *talosapi.Client, addr string, opt talosapi.MachineOp
 }
 
 func TestMachineIsReadWhole(t *testing.T) {
+	t.Parallel()
 	sim := start(t, scene.Default, talosd.Options{})
 	c := connect(t, sim, role.Admin, talosapi.Options{})
 	cp, wk := watch(t, c, node1, talosapi.MachineOptions{}), watch(t, c, node4, talosapi.MachineOptions{})
@@ -40,7 +41,6 @@ func TestMachineIsReadWhole(t *testing.T) {
 		})
 	}
 	m := cp.get().Value
-	t.Logf("%+v", m)
 	if m.Hostname != "talos-test01" || m.Version != "v1.13.9" || m.Role != cluster.RoleControlPlane || m.Stage != cluster.StageRunning {
 		t.Errorf("who it is: %q %q %q %q", m.Hostname, m.Version, m.Role, m.Stage)
 	}
@@ -71,6 +71,7 @@ func TestMachineIsReadWhole(t *testing.T) {
 }
 
 func TestReaderSeesWhatItMay(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	c := connect(t, sim, role.Reader, talosapi.Options{})
 	l := watch(t, c, node1, talosapi.MachineOptions{})
@@ -85,6 +86,7 @@ func TestReaderSeesWhatItMay(t *testing.T) {
 }
 
 func TestStillMachineEmitsNothing(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{})
 	c := connect(t, sim, role.Admin, talosapi.Options{})
 	var alive atomic.Int64
@@ -101,6 +103,7 @@ func TestStillMachineEmitsNothing(t *testing.T) {
 }
 
 func TestMachineFallsSilentAndComesBack(t *testing.T) {
+	t.Parallel()
 	for fault, want := range map[scene.Fault]cluster.TroubleKind{
 		scene.FaultDead:    cluster.TroubleNoRoute,
 		scene.FaultRefused: cluster.TroubleRefused,
@@ -129,6 +132,7 @@ func TestMachineFallsSilentAndComesBack(t *testing.T) {
 }
 
 func TestHungEndpointDoesNotHoldTheOthers(t *testing.T) {
+	t.Parallel()
 	sim := start(t, scene.Default, talosd.Options{TimeScale: 50})
 	c := connect(t, sim, role.Admin, talosapi.Options{CallTimeout: 500 * time.Millisecond})
 	lists := map[string]*latest[cluster.Reading[cluster.Machine]]{}
@@ -160,6 +164,7 @@ func TestHungEndpointDoesNotHoldTheOthers(t *testing.T) {
 }
 
 func TestRebootIsFollowed(t *testing.T) {
+	t.Parallel()
 	sim := start(t, "still", talosd.Options{TimeScale: 40})
 	c := connect(t, sim, role.Admin, talosapi.Options{CallTimeout: time.Second})
 	l := watch(t, c, node2, talosapi.MachineOptions{})

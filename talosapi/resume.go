@@ -2,7 +2,9 @@ package talosapi
 
 import (
 	"bytes"
+	"encoding/binary"
 	"hash/maphash"
+	"time"
 )
 
 // memory is how many lines of a stream are remembered, as hashes, to find the
@@ -61,19 +63,35 @@ func (t *tail) lastIsUnique() bool {
 	return true
 }
 
-// hashLine hashes a line by what stays the same when it is read again. The kernel
-// log's times are worked out anew with each reading, so they are left out there.
-func hashLine(line []byte, kernel bool) uint64 {
-	if kernel {
-		if i := bytes.Index(line, []byte(": [")); i >= 0 {
-			if j := bytes.Index(line[i:], []byte("]: ")); j >= 0 {
-				var h maphash.Hash
-				h.SetSeed(seed)
-				_, _ = h.Write(line[:i])     // never fails
-				_, _ = h.Write(line[i+j+2:]) // never fails
-				return h.Sum64()
-			}
-		}
+// hasher hashes the lines of one reading of a log by what stays the same when it
+// is read again.
+type hasher struct {
+	kernel bool
+	before time.Time // of the line before, in the kernel log
+}
+
+// line hashes the next line. The kernel log's times are worked out anew with each
+// reading, so there the time since the line before is taken instead: it is the
+// same in each reading, and another in each boot.
+func (h *hasher) line(line []byte) uint64 {
+	if !h.kernel {
+		return maphash.Bytes(seed, line)
 	}
-	return maphash.Bytes(seed, line)
+	head, rest, ok := bytes.Cut(line, []byte(": ["))
+	stamp, text, ok2 := bytes.Cut(rest, []byte("]: "))
+	at, err := time.Parse(time.RFC3339Nano, string(stamp))
+	if !ok || !ok2 || err != nil {
+		return maphash.Bytes(seed, line)
+	}
+	var since [8]byte
+	if !h.before.IsZero() {
+		binary.LittleEndian.PutUint64(since[:], uint64(at.Sub(h.before)))
+	}
+	h.before = at
+	var sum maphash.Hash
+	sum.SetSeed(seed)
+	for _, part := range [][]byte{head, since[:], text} {
+		_, _ = sum.Write(part) // never fails
+	}
+	return sum.Sum64()
 }

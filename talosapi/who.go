@@ -55,7 +55,7 @@ func (e *endpoint) identify(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	call, cancel := context.WithTimeout(ctx, probeTimeout)
+	call, cancel := context.WithTimeout(ctx, e.client.timeout)
 	defer cancel()
 	node, vips, err := askWho(call, conn, e.host)
 	if err != nil {
