@@ -1,6 +1,10 @@
 package ui
 
-import "github.com/talos-cockpit/talos-cockpit/feed"
+import (
+	"strings"
+
+	"github.com/talos-cockpit/talos-cockpit/feed"
+)
 
 // Pen writes one line of an exact number of cells, piece by piece, each in the
 // look of a role. What does not fit is cut with an ellipsis. Text from outside
@@ -114,46 +118,48 @@ func SkipCells(s string, n int) string {
 // Wrap breaks s, which must not be painted, into rows of at most width cells,
 // at most limit of them; the second result is how many cells were left out.
 func Wrap(s string, width, limit int) (rows []string, more int) {
-	if width <= 0 || limit <= 0 {
-		return nil, Width(s)
+	for len(rows) < limit && width > 0 {
+		n := prefix(s, width)
+		rows = append(rows, s[:n])
+		if s = s[n:]; s == "" {
+			return rows, 0
+		}
 	}
-	start, used := 0, 0
+	return rows, Width(s)
+}
+
+// prefix is the length in bytes of what fits into width cells: at least one
+// character, even if it is wider.
+func prefix(s string, width int) int {
+	used := 0
 	for i := 0; i < len(s); {
 		_, cells, size := nextCell(s[i:])
-		if used+cells > width {
-			rows = append(rows, s[start:i])
-			start, used = i, 0
-			if len(rows) == limit {
-				return rows, Width(s[i:])
-			}
+		if used += cells; used > width && i > 0 {
+			return i
 		}
-		used += cells
 		i += size
 	}
-	return append(rows, s[start:]), 0
+	return len(s)
 }
 
 // Fold breaks s, which must not be painted, into rows of at most width cells,
 // at blanks where there are any.
 func Fold(s string, width int) []string {
 	var rows []string
-	for width > 0 && Width(s) > width {
-		row, _ := Wrap(s, width, 1)
-		cut := len(row[0])
-		for i := cut; i > cut/2; i-- {
+	for width > 0 {
+		n := prefix(s, width)
+		if n == len(s) {
+			break
+		}
+		end := n
+		for i := n; i > n/2; i-- {
 			if s[i] == ' ' {
-				cut = i
+				end = i
 				break
 			}
 		}
-		if cut == 0 {
-			break // not even one character fits
-		}
-		rows = append(rows, s[:cut])
-		s = s[cut:]
-		for s != "" && s[0] == ' ' {
-			s = s[1:]
-		}
+		rows = append(rows, s[:end])
+		s = strings.TrimLeft(s[end:], " ")
 	}
 	return append(rows, s)
 }

@@ -71,9 +71,10 @@ func (e *exchange) Title() (left, right string) {
 // refresh takes over the latest plan, and asks for one if there is none yet.
 func (e *exchange) refresh() {
 	e.snap = e.board.Plan.Load()
-	if e.pinned {
+	if e.pinned && e.known() {
 		return
 	}
+	e.pinned = false
 	node := e.node
 	if node == "" {
 		for _, n := range e.board.Nodes.Load().Value.Nodes {
@@ -84,6 +85,12 @@ func (e *exchange) refresh() {
 	if node != "" && node != e.asked {
 		e.plan(node)
 	}
+}
+
+// known reports whether the chosen node exists, or whether nobody can tell yet.
+func (e *exchange) known() bool {
+	_, ok := e.find(e.asked)
+	return ok || len(e.board.Nodes.Load().Value.Nodes) == 0
 }
 
 func (e *exchange) plan(node string) {

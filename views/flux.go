@@ -27,6 +27,7 @@ type flux struct {
 	seq    uint64
 	open   bool
 	width  int // of the last drawing
+	heads  int // rows of the last drawing above the table
 	busy   map[cluster.Ref]board.FluxVerb
 }
 
@@ -147,6 +148,7 @@ func (f *flux) Render(width, height int, focused bool) []string {
 	}
 	f.open = false
 	out := f.headlines(width, height)
+	f.heads = len(out)
 	if f.snap.Has() && !f.snap.Value.Installed {
 		for len(out) < height {
 			out = append(out, ui.Blank(width))
@@ -206,7 +208,7 @@ func (f *flux) Tick() bool { return f.ages.differ() }
 
 func (f *flux) Click(_, y int) tea.Cmd {
 	if !f.open {
-		f.table.ClickAt(y - len(f.headlines(1, 9)))
+		f.table.ClickAt(y - f.heads)
 	}
 	return nil
 }

@@ -46,6 +46,8 @@ func (x *theatre) hostile(s string) {
 	gen := x.board.Logs.Reset()
 	src := []cluster.LogSource{{Node: s, Address: s, Service: s}, {Node: s + "b", Address: s, Service: s}}
 	x.board.LogState.Set(cluster.LogState{Generation: gen, Sources: src, Streams: []cluster.StreamState{{Source: src[0], State: s, Err: &cluster.Trouble{What: s}}}}, noon)
+	l := logsOf(x)
+	l.pinned, l.nodes, l.asked = true, []string{s}, src
 	for _, l := range strings.Split(s, "\n") {
 		x.board.Logs.AppendBatch(0, [][]byte{[]byte(l), []byte(`{"msg":"` + l + `","k":"` + l + `"}`)}, noon)
 	}
@@ -105,7 +107,7 @@ func (x *theatre) drawAll(t testing.TB, w, h int) {
 
 var hostiles = []string{
 	"\x1b[2J\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x1b]52;c;Zm9v\x1b\\", "\x1bPq#0\x1b\\", "\u009b31m\u009d0;x\u009c", "user\u202egnp.exe",
-	"日本語のノード名", "e\u0301e\u0301\u0301", "\u200b\u200d\ufe0f", "👩‍👩‍👧‍👦🏳️‍🌈🇩🇪", "\xff\xfe\x80", "a\tb\nc\rd", strings.Repeat("長", 300), "", " ",
+	"日本語のノード名", "e\u0301e\u0301\u0301", "\u200b\u200d\ufe0f", "👩‍👩‍👧‍👦🏳️‍🌈🇩🇪", "\xff\xfe\x80", "a\tb\nc\rd", strings.Repeat("長", 90), "", " ",
 	"\x00\x07\x08\x7f", "\u0600\u0601", "ﷺ", "\U000e0041", "क्षि",
 }
 

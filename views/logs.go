@@ -22,6 +22,7 @@ type logs struct {
 	all     bool
 	pinned  bool   // the operator chose; otherwise the selected node is followed
 	waiting string // selected node that is followed if it stays selected
+	asked   []cluster.LogSource
 
 	generation uint64
 	paused     bool
@@ -74,6 +75,9 @@ func (l *logs) Topics() feed.Topics {
 func (l *logs) Title() (left, right string) {
 	left = l.service + " · " + l.who()
 	v := l.board.Logs.Load()
+	if l.stale(v) {
+		return clean(left), ""
+	}
 	if !l.paused {
 		right = l.th.Paint(ui.RoleOK, l.th.Shape(ui.RoleOK)) + " follow"
 		if l.width >= roomy {
@@ -176,7 +180,30 @@ func (l *logs) followSelected(node string) {
 // follow asks for the logs of the chosen nodes that are known to have the service.
 func (l *logs) follow() {
 	l.paused, l.pan = false, 0
-	l.acts.FollowLogs(l.sources())
+	l.asked = l.sources()
+	l.acts.FollowLogs(l.asked)
+}
+
+// stale reports whether the ring still holds the lines of an older selection.
+func (l *logs) stale(v *feed.RingView) bool {
+	state := l.board.LogState.Load()
+	if state.Has() && state.Value.Generation != v.Generation {
+		return true
+	}
+	return len(l.asked) > 0 && !slices.Equal(state.Value.Sources, l.asked)
+}
+
+// gone reports whether none of the chosen nodes exists any more, as after
+// switching to another cluster.
+func (l *logs) gone() bool {
+	inv := l.board.Nodes.Load()
+	if !inv.Has() || len(inv.Value.Nodes) == 0 || l.all {
+		return false
+	}
+	return !slices.ContainsFunc(l.nodes, func(name string) bool {
+		_, ok := l.find(name)
+		return ok
+	})
 }
 
 func (l *logs) sources() []cluster.LogSource {
@@ -201,6 +228,9 @@ func lacks(n *cluster.Node, service string) bool {
 // Tick also follows the node under the cursor of the Nodes pane, once it has
 // been there for a second, unless the operator chose another log.
 func (l *logs) Tick() bool {
+	if l.pinned && l.gone() {
+		l.pinned = false
+	}
 	if now := l.selected(); !l.pinned && !l.paused && now != "" && !slices.Equal(l.nodes, []string{now}) {
 		if l.waiting == now {
 			l.followSelected(now)

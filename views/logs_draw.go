@@ -17,7 +17,7 @@ func (l *logs) Render(width, height int, focused bool) []string {
 	room := height - len(out)
 	l.page = max(room, 1)
 	s := l.listing(v)
-	if s.count() == 0 {
+	if s.count() == 0 || l.stale(v) {
 		return l.pad(append(out, l.nothing(s, width)...), width, height)
 	}
 	f := l.frame(width)
@@ -57,22 +57,33 @@ func (l *logs) headlines(v *feed.RingView, width, height int) []string {
 		}
 		out = append(out, p.Line())
 	}
-	state := l.board.LogState.Load().Value
-	if state.Generation != v.Generation {
+	if l.stale(v) {
 		return out
 	}
-	room := max(height/4, 1)
-	for _, st := range state.Streams {
+	return l.streams(out, width, max(height/4, 1))
+}
+
+// streams says of at most room streams why they do not run, and how many more there are.
+func (l *logs) streams(out []string, width, room int) []string {
+	say := func(r ui.Role, text string) {
+		l.pen.Start(width)
+		l.pen.Put(r, l.th.Shape(r)+" "+text)
+		out = append(out, l.pen.Line())
+	}
+	more := 0
+	for _, st := range l.board.LogState.Load().Value.Streams {
 		role, text := l.streamText(st)
-		if text == "" {
-			continue
+		switch {
+		case text == "":
+		case room > 0:
+			room--
+			say(role, text)
+		default:
+			more++
 		}
-		if room--; room < 0 {
-			break
-		}
-		p.Start(width)
-		p.Put(role, l.th.Shape(role)+" "+text)
-		out = append(out, p.Line())
+	}
+	if more > 0 {
+		say(ui.RoleUnknown, plural(more, "more stream")+" not running")
 	}
 	return out
 }
@@ -137,16 +148,15 @@ func (l *logs) streamText(st cluster.StreamState) (ui.Role, string) {
 // nothing says why there is no line.
 func (l *logs) nothing(s listing, width int) []string {
 	text := "no line has come yet"
-	state := l.board.LogState.Load().Value
 	switch {
+	case len(l.nodes) == 0 && !l.all:
+		text = "no node is known yet"
+	case l.stale(s.v):
+		text = "asking for the log…"
 	case s.m != nil && !s.m.Done:
 		text = "searching…"
 	case s.m != nil && s.v.Len() > 0:
 		text = "no line matches"
-	case len(l.nodes) == 0 && !l.all:
-		text = "no node is known yet"
-	case state.Generation != s.v.Generation:
-		text = "asking for the log…"
 	}
 	l.pen.Start(width)
 	l.pen.Skip(1)

@@ -265,6 +265,44 @@ func TestLogsOfAnOlderSelectionHaveNoNames(t *testing.T) {
 	has(t, s, "asking for the log")
 }
 
+func TestLogsNeverShowLinesOfAnotherSelection(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	has(t, screenOf(p, 80, 10), "kubelet.go")
+	p.Receive(logsChosen{nodes: []string{"talos-test01"}, service: "etcd"})
+	s := screenOf(p, 80, 10) // the session has not begun yet: the ring is the old one
+	has(t, s, "asking for the log")
+	hasNot(t, s, "kubelet.go")
+	x.board.LogState.Set(cluster.LogState{Generation: x.board.Logs.Reset(), Sources: x.acts.followed[1]}, noon)
+	has(t, screenOf(p, 80, 10), "no line has come yet")
+}
+
+func TestLogsForgetNodesOfAnotherCluster(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	p.Receive(logsChosen{nodes: []string{"talos-test01"}})
+	x.pane(keymap.Nodes).Render(80, 10, true)
+	x.board.Nodes.Set(cluster.Inventory{Nodes: []cluster.Node{referenceNode("other", "10.0.0.1", cluster.RoleWorker)}}, noon)
+	x.pane(keymap.Nodes).Render(80, 10, true)
+	p.Tick()
+	p.Tick()
+	if f := x.acts.followed[len(x.acts.followed)-1]; len(f) != 1 || f[0].Node != "other" {
+		t.Errorf("followed %v", f)
+	}
+}
+
+func TestLogsCountStreamsThatDoNotRun(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	st := cluster.LogState{Generation: 1}
+	for i := range 40 {
+		src := cluster.LogSource{Node: fmt.Sprintf("n%02d", i), Service: "kubelet"}
+		st.Sources = append(st.Sources, src)
+		st.Streams = append(st.Streams, cluster.StreamState{Source: src, State: "connecting", Since: noon})
+	}
+	x.board.LogState.Set(st, noon)
+	has(t, screenOf(logsOf(x), 80, 20), "n04 kubelet: connecting for <5s", "35 more streams not running")
+}
+
 func TestReadable(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`{"ts":1795409336812.1,"caller":"a.go:1","msg":"hello world","v":0,"pod":"x/y","n":3,"o":{"a":1}}`, `a.go:1 hello world pod=x/y n=3 o={"a":1}`},

@@ -23,6 +23,7 @@ type nodes struct {
 	seq    uint64
 	open   bool
 	width  int // of the last drawing
+	heads  int // rows of the last drawing above the table
 	snap   feed.Snapshot[cluster.Inventory]
 }
 
@@ -114,6 +115,7 @@ func (n *nodes) Render(width, height int, focused bool) []string {
 		n.open = false
 	}
 	out := n.headlines(width, height)
+	n.heads = len(out)
 	rows := height - len(out)
 	if rows < 5 || n.table.Len() == 0 {
 		return n.table.AppendTo(out, width, rows, focused)
@@ -181,7 +183,7 @@ func (n *nodes) Detail(width, height int) (title string, lines []string) {
 func (n *nodes) Tick() bool { return n.ages.differ() }
 
 func (n *nodes) Click(_, y int) tea.Cmd {
-	if !n.open && n.table.ClickAt(y-len(n.headlines(1, 9))) {
+	if !n.open && n.table.ClickAt(y-n.heads) {
 		n.choose()
 	}
 	return nil

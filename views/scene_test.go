@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,11 +38,13 @@ type fakeActs struct {
 	denied   string
 }
 
-func (a *fakeActs) FollowLogs(s []cluster.LogSource) { a.followed = append(a.followed, s) }
-func (a *fakeActs) PlanFor(node string)              { a.planned = append(a.planned, node) }
-func (a *fakeActs) Show(board.Visible)               {}
-func (a *fakeActs) Refresh()                         {}
-func (a *fakeActs) SwitchContext(string)             {}
+func (a *fakeActs) FollowLogs(s []cluster.LogSource) {
+	a.followed = append(a.followed, slices.Clone(s))
+}
+func (a *fakeActs) PlanFor(node string)  { a.planned = append(a.planned, node) }
+func (a *fakeActs) Show(board.Visible)   {}
+func (a *fakeActs) Refresh()             {}
+func (a *fakeActs) SwitchContext(string) {}
 
 func (a *fakeActs) Flux(_ context.Context, verb board.FluxVerb, o cluster.FluxObject) (string, error) {
 	a.did = append(a.did, string(verb)+" "+refName(o.Ref))
