@@ -32,6 +32,7 @@ var may = map[string][]string{
 	"demo":     {"demo"},
 	"cli":      {"*"},
 	"bench":    {"*"},
+	"e2e":      {"*"},
 	"internal": {"keymap"},
 }
 
@@ -44,7 +45,7 @@ var onlyFor = map[string][]string{
 	"sigs.k8s.io/":              {"kube", "demo", "cli"},
 	"google.golang.org/":        {"talosapi", "demo"},
 	"github.com/spf13/cobra":    {"cli"},
-	"github.com/charmbracelet/": {"ui", "views", "cli"},
+	"github.com/charmbracelet/": {"ui", "views", "cli", "internal"},
 }
 
 type goPackage struct {

@@ -13,9 +13,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
+	"github.com/charmbracelet/x/ansi"
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
+	"golang.org/x/term"
 )
 
 // Link is what lies between the program and the screen.
@@ -24,6 +27,8 @@ type Link struct {
 	BitsPerSecond int
 	// Delay is the time that bytes are under way, in each direction.
 	Delay time.Duration
+	// Tap gets a copy of everything that the program writes; nil: nobody does.
+	Tap io.Writer
 }
 
 // Terminal is a program in a pseudo terminal.
@@ -35,6 +40,7 @@ type Terminal struct {
 	bytes  atomic.Int64
 	done   chan struct{} // closed when the program has ended and all is read
 	err    error
+	half   []byte // beginning of a character whose end has not come yet
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced after each change of the screen
@@ -89,6 +95,9 @@ func (t *Terminal) read() {
 		n, err := t.pty.Read(buf)
 		if n > 0 {
 			t.bytes.Add(int64(n))
+			if t.link.Tap != nil {
+				_, _ = t.link.Tap.Write(buf[:n]) // who listens must not stop the terminal
+			}
 			if bps := t.link.BitsPerSecond; bps > 0 {
 				time.Sleep(time.Duration(n) * 8 * time.Second / time.Duration(bps))
 			}
@@ -104,11 +113,38 @@ func (t *Terminal) read() {
 }
 
 func (t *Terminal) show(data []byte) {
-	_, _ = t.screen.Write(data)
+	_, _ = t.screen.Write(t.cells(data))
 	t.mu.Lock()
 	close(t.changed)
 	t.changed = make(chan struct{})
 	t.mu.Unlock()
+}
+
+// second stands in the emulator for the second cell of a wide character.
+const second = '\uE000'
+
+// cells gives each character as many cells as a terminal does: the emulator
+// takes every one for one cell. It only looks at characters beyond ASCII, of
+// which escape sequences have none that matter here.
+func (t *Terminal) cells(data []byte) []byte {
+	data = append(t.half, data...)
+	t.half = nil
+	out := make([]byte, 0, len(data))
+	for len(data) > 0 {
+		if !utf8.FullRune(data) {
+			t.half = append(t.half, data...)
+			break
+		}
+		r, n := utf8.DecodeRune(data)
+		switch width := ansi.StringWidthWc(string(r)); {
+		case r < utf8.RuneSelf || width == 1:
+			out = append(out, data[:n]...)
+		case width > 1:
+			out = utf8.AppendRune(append(out, data[:n]...), second)
+		}
+		data = data[n:]
+	}
+	return out
 }
 
 // Screen is the text on the screen, a line each, blanks at the ends cut.
@@ -120,16 +156,52 @@ func (t *Terminal) Screen() string {
 	for y := range rows {
 		var line strings.Builder
 		for x := range columns {
-			if c := t.screen.Cell(x, y).Char; c != 0 {
-				line.WriteRune(c)
-			} else {
+			switch c := t.screen.Cell(x, y).Char; c {
+			case second:
+			case 0:
 				line.WriteByte(' ')
+			default:
+				line.WriteRune(c)
 			}
 		}
 		b.WriteString(strings.TrimRight(line.String(), " "))
 		b.WriteByte('\n')
 	}
 	return b.String()
+}
+
+// State is the state of the terminal itself, apart from what is on it.
+type State struct {
+	Alternate bool // the alternate screen is shown
+	Cursor    bool // the cursor is visible
+	Mouse     bool // the program takes the mouse
+	Title     string
+}
+
+// State returns the state at this moment.
+func (t *Terminal) State() State {
+	t.screen.Lock()
+	defer t.screen.Unlock()
+	mode := t.screen.Mode()
+	return State{
+		Alternate: mode&vt10x.ModeAltScreen != 0, Cursor: t.screen.CursorVisible(),
+		Mouse: mode&vt10x.ModeMouseMask != 0, Title: t.screen.Title(),
+	}
+}
+
+// Modes are the settings of the terminal's line, such as raw, to be compared
+// with those of another time.
+func (t *Terminal) Modes() (*term.State, error) {
+	conn, err := t.pty.SyscallConn() // Fd would make the reader block for ever
+	if err != nil {
+		return nil, err
+	}
+	var modes *term.State
+	var modesErr error
+	if err := conn.Control(func(fd uintptr) { modes, modesErr = term.GetState(int(fd)) }); err != nil {
+		return nil, err
+	}
+	return modes, modesErr
 }
 
 // Keys types text; the link's delay applies.
@@ -204,4 +276,53 @@ func (t *Terminal) Close() {
 	_ = t.cmd.Process.Kill() // it may have ended already
 	_ = t.pty.Close()
 	<-t.done
+}
+
+// Attributes of a cell, as vt10x numbers them.
+const (
+	attrUnderline = 1 << 1
+	attrBold      = 1 << 2
+)
+
+// ANSI is the screen as text with its colours, for a picture of it. Each run of
+// cells stands for itself: it begins with a reset.
+func (t *Terminal) ANSI() string {
+	t.screen.Lock()
+	defer t.screen.Unlock()
+	columns, rows := t.screen.Size()
+	var b strings.Builder
+	for y := range rows {
+		last := ""
+		for x := range columns {
+			c := t.screen.Cell(x, y)
+			if style := sgr(c); style != last {
+				b.WriteString(style)
+				last = style
+			}
+			b.WriteRune(max(c.Char, ' '))
+		}
+		b.WriteString("\x1b[0m\n")
+	}
+	return b.String()
+}
+
+func sgr(c vt10x.Glyph) string {
+	s := "\x1b[0"
+	if c.Mode&attrBold != 0 {
+		s += ";1"
+	}
+	if c.Mode&attrUnderline != 0 {
+		s += ";4"
+	}
+	return s + colour("38", c.FG) + colour("48", c.BG) + "m"
+}
+
+func colour(ground string, c vt10x.Color) string {
+	switch {
+	case c >= vt10x.DefaultFG: // the defaults lie beyond all colours
+		return ""
+	case c < 256:
+		return fmt.Sprintf(";%s;5;%d", ground, c)
+	}
+	return fmt.Sprintf(";%s;2;%d;%d;%d", ground, c>>16&255, c>>8&255, c&255)
 }
