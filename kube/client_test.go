@@ -93,7 +93,7 @@ func TestRealConnectionErrors(t *testing.T) {
 func plugin(t *testing.T, script string) map[string]any {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "plugin.sh")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700); err != nil { //nolint:gosec // it is run
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return map[string]any{"exec": map[string]any{

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/url"
 	"os"
 	"slices"
@@ -266,18 +265,3 @@ func firstCertificate(data []byte) *x509.Certificate {
 }
 
 func day(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
-
-// hostPort is the address that a connection to the server is made to.
-func (c *Config) hostPort() string {
-	u, err := url.Parse(c.Server)
-	if err != nil || u.Host == "" {
-		return c.Server
-	}
-	if u.Port() != "" {
-		return u.Host
-	}
-	if u.Scheme == "http" {
-		return net.JoinHostPort(u.Hostname(), "80")
-	}
-	return net.JoinHostPort(u.Hostname(), "443")
-}

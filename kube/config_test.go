@@ -76,7 +76,7 @@ func TestLoadConfig(t *testing.T) {
 	if cfg.Context != "admin@turingpi" || strings.Join(cfg.Contexts, " ") != "admin@turingpi other" {
 		t.Errorf("contexts %q of %q", cfg.Context, cfg.Contexts)
 	}
-	if cfg.Server != "https://192.168.13.10:6443" || cfg.Host != "192.168.13.10" || cfg.hostPort() != "192.168.13.10:6443" {
+	if cfg.Server != "https://192.168.13.10:6443" || cfg.Host != "192.168.13.10" {
 		t.Errorf("server %q host %q", cfg.Server, cfg.Host)
 	}
 	if !cfg.Expiry.Equal(end) || cfg.Cluster != "turingpi" || cfg.User != "admin" || cfg.Namespace != "apps" || len(cfg.Paths) != 1 {

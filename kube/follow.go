@@ -49,8 +49,13 @@ type follower[T any] struct {
 	forgot  bool   // the last thing the server said was that it has forgotten the version
 }
 
-// errClosed is a watch that the server ended in the ordinary way.
-var errClosed = errors.New("the watch ended")
+var (
+	// errClosed is a watch that the server ended in the ordinary way.
+	errClosed = errors.New("the watch ended")
+	// errShort is a watch that ended before it could tell anything. Once may be
+	// chance; a server that does it again and again cannot be followed.
+	errShort = errors.New("the server ends each watch at once")
+)
 
 // run follows until ctx ends.
 func (f *follower[T]) run(ctx context.Context) {
@@ -70,8 +75,10 @@ func (f *follower[T]) run(ctx context.Context) {
 			}
 		}
 		back := f.back.next()
-		f.to.fail(f.explain(err, f.what))
-		f.trouble(err)
+		if !errors.Is(err, errShort) || f.tries > 0 {
+			f.to.fail(f.explain(err, f.what))
+			f.trouble(err)
+		}
 		if !sleepOr(ctx, f.delay(err), back) {
 			return
 		}
@@ -201,7 +208,7 @@ func (f *follower[T]) receive(w watch.Interface) error {
 				f.tries, f.forgot = 0, false
 				events++
 			case events == 0 && time.Since(opened) < shortWatch:
-				return errors.New("the server ends each watch at once")
+				return errShort
 			default:
 				return errClosed
 			}
@@ -220,7 +227,8 @@ func (f *follower[T]) goesWell() {
 // drain ends a watch and waits until its goroutine has ended.
 func drain(w watch.Interface) {
 	w.Stop()
-	for range w.ResultChan() { //nolint:revive // what is still under way is of no use
+	for range w.ResultChan() {
+		continue // what is still under way is of no use
 	}
 }
 

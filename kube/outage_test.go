@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -70,6 +71,42 @@ func TestStoppedServerComesBack(t *testing.T) {
 	eventually(t, "health", func() bool { return health.last().Err == nil })
 	if n := f.called("limit=500"); n != 1 {
 		t.Errorf("listed %d times, want once", n)
+	}
+}
+
+// TestRestartedServerForgets is what a real API server does: after its restart
+// it knows no version from before, which is no trouble of its own.
+func TestRestartedServerForgets(t *testing.T) {
+	t.Parallel()
+	f, l := newFakeAPI(t), &link{}
+	f.put(nodesPath, fakeNode("a", "True", "2026-01-01T00:00:00Z"))
+	nodes := &seen[[]cluster.KubeNode]{}
+	var mu sync.Mutex
+	var told []string
+	c := f.open(t, l.dial)
+	running(t, func(ctx context.Context) {
+		c.WatchNodes(ctx, func(n []cluster.KubeNode, err *cluster.Trouble) {
+			if err != nil {
+				mu.Lock()
+				told = append(told, err.What)
+				mu.Unlock()
+			}
+			nodes.emit(n, err)
+		})
+	})
+	nodes.until(t, "the node", func(n []cluster.KubeNode, _ *cluster.Trouble) bool { return len(n) == 1 })
+	l.refuse(true)
+	nodes.until(t, "the trouble", func(_ []cluster.KubeNode, err *cluster.Trouble) bool { return err != nil })
+	f.put(nodesPath, fakeNode("b", "True", "2026-01-01T00:00:00Z"))
+	f.forget()
+	l.refuse(false)
+	nodes.until(t, "both nodes", func(n []cluster.KubeNode, err *cluster.Trouble) bool { return len(n) == 2 && err == nil })
+	mu.Lock()
+	defer mu.Unlock()
+	for _, what := range told {
+		if !strings.Contains(what, "refuses the connection") {
+			t.Errorf("told of %q", what)
+		}
 	}
 }
 

@@ -74,6 +74,41 @@ func TestSimulatedNodesAndPods(t *testing.T) {
 	nodes.until(t, "a node that is not ready", func(n []cluster.KubeNode, _ *cluster.Trouble) bool { return n[3].Ready == "Unknown" })
 }
 
+func TestStillClusterEmitsNothing(t *testing.T) {
+	t.Parallel()
+	server, c := simulated(t, "still", kubed.UserAdmin)
+	nodes, flux, health := watchNodes(t, c), watchFlux(t, c), watchHealth(t, c)
+	pods := &seen[map[string]cluster.PodCount]{}
+	running(t, func(ctx context.Context) { c.WatchPodCounts(ctx, pods.emit) })
+	nodes.until(t, "nodes", func(n []cluster.KubeNode, _ *cluster.Trouble) bool { return len(n) == 4 })
+	pods.until(t, "pods", func(m map[string]cluster.PodCount, _ *cluster.Trouble) bool { return len(m) == 4 })
+	flux.until(t, "Flux", func(l cluster.FluxList, err *cluster.Trouble) bool { return len(l.Objects) > 0 && err == nil })
+	_, _, a := nodes.get()
+	_, _, b := pods.get()
+	_, _, d := flux.get()
+	server.RecordCalls(1000)
+	eventually(t, "five looks at the health", func() bool {
+		looks := 0
+		for _, call := range server.Calls() {
+			if call.Path == "/version" {
+				looks++
+			}
+		}
+		return looks >= 5
+	})
+	_, _, a2 := nodes.get()
+	_, _, b2 := pods.get()
+	_, _, d2 := flux.get()
+	if a != a2 || b != b2 || d != d2 || health.count() != 1 {
+		t.Errorf("emitted: nodes %d then %d, pods %d then %d, Flux %d then %d, health %d", a, a2, b, b2, d, d2, health.count())
+	}
+	for _, call := range server.Calls() {
+		if call.Path != "/version" && call.Path != "/apis" {
+			t.Errorf("asked for %s in a still cluster", call.Path)
+		}
+	}
+}
+
 func TestSimulatedOutage(t *testing.T) {
 	t.Parallel()
 	server, c := simulated(t, "still", kubed.UserAdmin)
