@@ -217,6 +217,25 @@ func newAuthority(name pkix.Name, key crypto.Signer, now time.Time) (*Authority,
 	}, nil
 }
 
+// Load makes an authority of a certificate and its key in PEM, such as those of
+// a cluster that is there already. Its errors say that the two are broken or do
+// not belong together.
+func Load(certPEM, keyPEM []byte) (*Authority, error) {
+	pair, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("loading the authority: %w", err)
+	}
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("loading the authority: a %T cannot sign", pair.PrivateKey)
+	}
+	own, err := encodeKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return &Authority{cert: pair.Leaf, key: key, certPEM: certPEM, keyPEM: own}, nil
+}
+
 // encodeKey writes a key as Talos does: ed25519 under a type of its own, ECDSA
 // in the SEC 1 form.
 func encodeKey(key crypto.Signer) ([]byte, error) {

@@ -117,3 +117,26 @@ func TestRolesAreOrganizations(t *testing.T) {
 		t.Errorf("fingerprint is %q (%v), want 64 hex digits", print1, err)
 	}
 }
+
+func TestLoadedAuthorityIssuesForTheOldOne(t *testing.T) {
+	p := newPKI(t)
+	again, err := pki.Load(p.Kubernetes.CertPEM(), p.Kubernetes.KeyPEM())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := again.Client("somebody", nil, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, err := pair.TLS()
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust := x509.VerifyOptions{Roots: p.Kubernetes.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	if _, err := own.Leaf.Verify(trust); err != nil {
+		t.Errorf("what the loaded authority issued is not trusted: %v", err)
+	}
+	if _, err := pki.Load(p.Etcd.CertPEM(), p.Kubernetes.KeyPEM()); err == nil {
+		t.Error("a certificate was loaded with the key of another")
+	}
+}
