@@ -237,6 +237,9 @@ func (t *Table[T]) ToggleMark() {
 
 // Marked returns the marked rows that still exist, in their natural order.
 func (t *Table[T]) Marked() []*T {
+	if len(t.marks) == 0 {
+		return nil
+	}
 	var out []*T
 	for i := range t.rows {
 		if t.marks[t.key(&t.rows[i])] {

@@ -112,8 +112,11 @@ func (e *exchange) Receive(msg tea.Msg) (tea.Cmd, bool) {
 	return send(ui.FocusMsg{Scope: keymap.Exchange}), true
 }
 
-// Tick reports whether an age shown would be another one now.
-func (e *exchange) Tick() bool { return e.ages.differ() }
+// Tick reports whether another node was selected, or an age shown would be
+// another one now.
+func (e *exchange) Tick() bool {
+	return (!e.pinned && e.node != "" && e.node != e.asked) || e.ages.differ()
+}
 
 func (e *exchange) Click(_, y int) tea.Cmd {
 	if e.open || y < 0 || y >= len(e.marks) || !e.marks[y].any {

@@ -169,12 +169,14 @@ func (l *logs) selected() string {
 	return ""
 }
 
-func (l *logs) followSelected(node string) {
+// followSelected follows the node; false if it has no address to ask at.
+func (l *logs) followSelected(node string) bool {
 	if n, ok := l.find(node); !ok || n.Address == "" {
-		return
+		return false
 	}
 	l.nodes, l.all = []string{node}, false
 	l.follow()
+	return true
 }
 
 // follow asks for the logs of the chosen nodes that are known to have the service.
@@ -232,8 +234,8 @@ func (l *logs) Tick() bool {
 		l.pinned = false
 	}
 	if now := l.selected(); !l.pinned && !l.paused && now != "" && !slices.Equal(l.nodes, []string{now}) {
-		if l.waiting == now {
-			l.followSelected(now)
+		if l.waiting == now && l.followSelected(now) {
+			return true
 		}
 		l.waiting = now
 	}

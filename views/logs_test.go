@@ -51,6 +51,27 @@ func TestLogsFollowTheSelectedNodeByThemselves(t *testing.T) {
 	}
 }
 
+func TestLogsOfANodeWithoutAddress(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	x.board.Nodes.Set(cluster.Inventory{Nodes: []cluster.Node{{Name: "only-in-git"}}}, noon)
+	x.pane(keymap.Nodes).Render(80, 10, true)
+	p := logsOf(x)
+	p.Render(80, 10, true)
+	for range 3 {
+		if p.Tick() {
+			t.Error("it is drawn again without a reason")
+		}
+	}
+	if len(x.acts.followed) != 0 {
+		t.Errorf("followed %v", x.acts.followed)
+	}
+	for _, o := range x.pane(keymap.Nodes).Offers() {
+		if o.Action == keymap.NodesLogs && (o.Enabled || o.WhyNot != "no address is known for only-in-git") {
+			t.Errorf("%+v", o)
+		}
+	}
+}
+
 func TestLogsAllNodesOfAService(t *testing.T) {
 	x := newTheatre(ui.Look{}).reference()
 	p := logsOf(x)

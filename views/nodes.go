@@ -41,9 +41,7 @@ func newNodes(d *desk) *nodes {
 
 func (n *nodes) Name() string        { return "Nodes" }
 func (n *nodes) Scope() keymap.Scope { return keymap.Nodes }
-func (n *nodes) Topics() feed.Topics {
-	return board.TopicNodes.Set().With(board.TopicStatus)
-}
+func (n *nodes) Topics() feed.Topics { return board.TopicNodes.Set() }
 
 // Title counts the nodes that are not well.
 func (n *nodes) Title() (left, right string) {
