@@ -18,6 +18,11 @@ func asStatus(err error) metav1.Status {
 	return apierrors.NewInternalError(err).ErrStatus
 }
 
+// wording is a sentence that a real API server uses, capitals and full stops included.
+type wording string
+
+func (w wording) Error() string { return string(w) }
+
 func badRequest(text string) error { return apierrors.NewBadRequest(text) }
 
 func notFound(res *resource, name string) error {

@@ -87,7 +87,7 @@ func (s *Server) spendBudget(t tx, pod *corev1.Pod, dry bool) error {
 		return nil
 	}
 	if len(found) > 1 {
-		return apierrors.NewInternalError(fmt.Errorf(
+		return apierrors.NewInternalError(wording(
 			"This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."))
 	}
 	pdb := s.refreshBudget(t, found[0])

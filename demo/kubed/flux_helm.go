@@ -45,7 +45,7 @@ func (m *sim) helmBegins(u *unstructured.Unstructured, asked string, finish func
 	case !upgrade:
 		finish(took/2, func() {
 			m.editFlux(helmReleases, ns, name, func(u *unstructured.Unstructured) {
-				set(u, before.Object["status"].(map[string]any)["conditions"], "status", "conditions")
+				restore(u, before)
 				end(u)
 			})
 		})
@@ -53,6 +53,14 @@ func (m *sim) helmBegins(u *unstructured.Unstructured, asked string, finish func
 		finish(took*3, func() { m.upgradeFails(ns, name, end) })
 	default:
 		finish(took, func() { m.upgraded(ns, name, end) })
+	}
+}
+
+// restore gives a private copy the conditions that it had before.
+func restore(u, before *unstructured.Unstructured) {
+	old, found, err := unstructured.NestedSlice(before.Object, "status", "conditions")
+	if found && err == nil {
+		set(u, old, "status", "conditions")
 	}
 }
 

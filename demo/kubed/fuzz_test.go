@@ -2,15 +2,14 @@ package kubed
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
-
-	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -70,4 +69,17 @@ func answered(t *testing.T, s *Server, method, target, contentType, body string)
 	if w.Code < 200 || w.Code >= 600 || w.Code == http.StatusInternalServerError {
 		t.Errorf("%s %s: %d %s", method, target, w.Code, w.Body.String())
 	}
+}
+
+// get asks the handler itself and returns the status.
+func get(tb testing.TB, s *Server, target, accept string) int {
+	tb.Helper()
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodGet, target, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	r.Header.Set("Accept", accept)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, asAdmin(r))
+	return w.Code
 }

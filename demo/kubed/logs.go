@@ -117,8 +117,8 @@ func (s *Server) logContainer(c *call, pod *corev1.Pod, req logRequest) (string,
 	}
 	if !s.sim.kubeletUp(pod.Spec.NodeName) {
 		address := s.sim.addressOf(pod.Spec.NodeName)
-		return "", fmt.Errorf("Get \"https://%s:10250/containerLogs/%s/%s/%s\": dial tcp %s:10250: connect: no route to host",
-			address, pod.Namespace, pod.Name, name, address)
+		return "", wording(fmt.Sprintf("Get \"https://%s:10250/containerLogs/%s/%s/%s\": dial tcp %s:10250: connect: no route to host",
+			address, pod.Namespace, pod.Name, name, address))
 	}
 	return name, logState(pod, name, req.previous)
 }

@@ -63,7 +63,7 @@ func (m *sim) podCrashes(ns, app string) {
 // holds after the third time.
 func (m *sim) crash(ns, name, uid string, times int) {
 	p := m.pod(ns, name)
-	if p == nil || string(p.UID) != uid || p.DeletionTimestamp != nil {
+	if p == nil || string(p.UID) != uid || p.DeletionTimestamp != nil || len(p.Status.ContainerStatuses) == 0 {
 		return
 	}
 	backoff := 10 * time.Second << times

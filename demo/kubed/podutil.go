@@ -78,9 +78,9 @@ func wanted(o object) int32 {
 }
 
 func qosOf(p *corev1.Pod) corev1.PodQOSClass {
-	guaranteed, any := true, false
+	guaranteed, asks := true, false
 	for _, c := range p.Spec.Containers {
-		any = any || len(c.Resources.Requests) > 0 || len(c.Resources.Limits) > 0
+		asks = asks || len(c.Resources.Requests) > 0 || len(c.Resources.Limits) > 0
 		for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 			limit, ok := c.Resources.Limits[name]
 			request, asked := c.Resources.Requests[name]
@@ -90,7 +90,7 @@ func qosOf(p *corev1.Pod) corev1.PodQOSClass {
 		}
 	}
 	switch {
-	case !any:
+	case !asks:
 		return corev1.PodQOSBestEffort
 	case guaranteed:
 		return corev1.PodQOSGuaranteed
@@ -118,4 +118,13 @@ func controllerKind(o object) string {
 		return ref.Kind
 	}
 	return ""
+}
+
+// asPod returns the pod, or an empty one if the object is none.
+func asPod(o object) *corev1.Pod {
+	p, ok := o.(*corev1.Pod)
+	if !ok {
+		return &corev1.Pod{}
+	}
+	return p
 }

@@ -59,35 +59,35 @@ func (res *resource) verbs() []string {
 
 // resources of the API, and the indexes that its controllers use.
 var (
-	namespaces   = builtin("", "v1", "Namespace", "namespaces", cluster, short("ns"))
-	nodes        = builtin("", "v1", "Node", "nodes", cluster, short("no"))
-	pods         = builtin("", "v1", "Pod", "pods", short("po"), all, generation)
-	services     = builtin("", "v1", "Service", "services", short("svc"), all)
-	endpoints    = builtin("", "v1", "Endpoints", "endpoints", short("ep"), plain)
-	events       = builtin("", "v1", "Event", "events", short("ev"), plain)
-	eventsV1     = builtin("events.k8s.io", "v1", "Event", "events", short("ev"), plain, view)
-	configMaps   = builtin("", "v1", "ConfigMap", "configmaps", short("cm"), plain)
-	secrets      = builtin("", "v1", "Secret", "secrets", plain)
-	accounts     = builtin("", "v1", "ServiceAccount", "serviceaccounts", short("sa"), plain)
-	claims       = builtin("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short("pvc"))
-	volumes      = builtin("", "v1", "PersistentVolume", "persistentvolumes", short("pv"), cluster)
-	rcs          = builtin("", "v1", "ReplicationController", "replicationcontrollers", short("rc"), all, generation)
-	deployments  = builtin("apps", "v1", "Deployment", "deployments", short("deploy"), all, generation)
-	replicaSets  = builtin("apps", "v1", "ReplicaSet", "replicasets", short("rs"), all, generation)
-	statefulSets = builtin("apps", "v1", "StatefulSet", "statefulsets", short("sts"), all, generation)
-	daemonSets   = builtin("apps", "v1", "DaemonSet", "daemonsets", short("ds"), all, generation)
-	jobs         = builtin("batch", "v1", "Job", "jobs", all, generation)
-	cronJobs     = builtin("batch", "v1", "CronJob", "cronjobs", short("cj"), all, generation)
-	budgets      = builtin("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short("pdb"), generation)
-	leases       = builtin("coordination.k8s.io", "v1", "Lease", "leases", plain)
-	classes      = builtin("storage.k8s.io", "v1", "StorageClass", "storageclasses", short("sc"), cluster, plain)
-	attachments  = builtin("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", cluster)
-	csiNodes     = builtin("storage.k8s.io", "v1", "CSINode", "csinodes", cluster, plain)
-	csiDrivers   = builtin("storage.k8s.io", "v1", "CSIDriver", "csidrivers", cluster, plain)
-	slices_      = builtin("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", plain)
-	ingresses    = builtin("networking.k8s.io", "v1", "Ingress", "ingresses", short("ing"), generation)
-	priorities   = builtin("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", short("pc"), cluster, plain)
-	crds         = custom("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions",
+	namespaces     = builtin("", "v1", "Namespace", "namespaces", cluster, short("ns"))
+	nodes          = builtin("", "v1", "Node", "nodes", cluster, short("no"))
+	pods           = builtin("", "v1", "Pod", "pods", short("po"), all, generation)
+	services       = builtin("", "v1", "Service", "services", short("svc"), all)
+	endpoints      = builtin("", "v1", "Endpoints", "endpoints", short("ep"), plain)
+	events         = builtin("", "v1", "Event", "events", short("ev"), plain)
+	eventsV1       = builtin("events.k8s.io", "v1", "Event", "events", short("ev"), plain, view)
+	configMaps     = builtin("", "v1", "ConfigMap", "configmaps", short("cm"), plain)
+	secrets        = builtin("", "v1", "Secret", "secrets", plain)
+	accounts       = builtin("", "v1", "ServiceAccount", "serviceaccounts", short("sa"), plain)
+	claims         = builtin("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short("pvc"))
+	volumes        = builtin("", "v1", "PersistentVolume", "persistentvolumes", short("pv"), cluster)
+	rcs            = builtin("", "v1", "ReplicationController", "replicationcontrollers", short("rc"), all, generation)
+	deployments    = builtin("apps", "v1", "Deployment", "deployments", short("deploy"), all, generation)
+	replicaSets    = builtin("apps", "v1", "ReplicaSet", "replicasets", short("rs"), all, generation)
+	statefulSets   = builtin("apps", "v1", "StatefulSet", "statefulsets", short("sts"), all, generation)
+	daemonSets     = builtin("apps", "v1", "DaemonSet", "daemonsets", short("ds"), all, generation)
+	jobs           = builtin("batch", "v1", "Job", "jobs", all, generation)
+	cronJobs       = builtin("batch", "v1", "CronJob", "cronjobs", short("cj"), all, generation)
+	budgets        = builtin("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short("pdb"), generation)
+	leases         = builtin("coordination.k8s.io", "v1", "Lease", "leases", plain)
+	classes        = builtin("storage.k8s.io", "v1", "StorageClass", "storageclasses", short("sc"), cluster, plain)
+	attachments    = builtin("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", cluster)
+	csiNodes       = builtin("storage.k8s.io", "v1", "CSINode", "csinodes", cluster, plain)
+	csiDrivers     = builtin("storage.k8s.io", "v1", "CSIDriver", "csidrivers", cluster, plain)
+	endpointSlices = builtin("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", plain)
+	ingresses      = builtin("networking.k8s.io", "v1", "Ingress", "ingresses", short("ing"), generation)
+	priorities     = builtin("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", short("pc"), cluster, plain)
+	crds           = custom("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions",
 		cluster, short("crd", "crds"), generation)
 
 	nodeMetrics = custom("metrics.k8s.io", "v1beta1", "NodeMetrics", "nodes", cluster, readOnly, plain)
@@ -98,7 +98,7 @@ var (
 var registry = func() []*resource {
 	list := []*resource{
 		configMaps, endpoints, events, namespaces, nodes, claims, volumes, pods, rcs, secrets, accounts, services,
-		daemonSets, deployments, replicaSets, statefulSets, cronJobs, jobs, leases, slices_, eventsV1, ingresses,
+		daemonSets, deployments, replicaSets, statefulSets, cronJobs, jobs, leases, endpointSlices, eventsV1, ingresses,
 		budgets, priorities, csiDrivers, csiNodes, classes, attachments, crds, nodeMetrics, podMetrics,
 	}
 	return append(list, fluxResources...)

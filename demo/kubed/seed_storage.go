@@ -116,7 +116,7 @@ func (m *sim) addService(t tx, ns, name string, port int32, selector map[string]
 	for _, n := range m.scene.ControlPlanes() {
 		ready = append(ready, discoveryv1.Endpoint{Addresses: []string{n.Address}, Conditions: discoveryv1.EndpointConditions{Ready: ptr(true)}})
 	}
-	m.add(t, slices_, &discoveryv1.EndpointSlice{
+	m.add(t, endpointSlices, &discoveryv1.EndpointSlice{
 		ObjectMeta:  metav1.ObjectMeta{Name: name, Namespace: ns, Labels: map[string]string{discoveryv1.LabelServiceName: name}},
 		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: ready,
 		Ports: []discoveryv1.EndpointPort{{Name: ptr("https"), Port: ptr(int32(6443)), Protocol: ptr(corev1.ProtocolTCP)}},

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 
 	"github.com/talos-cockpit/talos-cockpit/demo/scene"
 )
@@ -203,7 +204,7 @@ func (m *sim) reviewAll() {
 func (m *sim) notice(res *resource, e event) {
 	o := e.obj
 	ns, name := o.GetNamespace(), o.GetName()
-	gone := e.kind == "DELETED"
+	gone := e.kind == watch.Deleted
 	switch res {
 	case pods:
 		m.noticePod(o, e.old, gone)

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // eventLife is how long events are kept, as the API server does by default.
@@ -40,7 +41,7 @@ func (m *sim) emitAt(t tx, o object, res *resource, kind, reason, message string
 		UID: o.GetUID(), ResourceVersion: o.GetResourceVersion(),
 	}
 	if res == nodes && source.Component == "kubelet" {
-		involved.UID = "" // as the kubelet does: kubectl describe looks for the name there
+		involved.UID = types.UID(o.GetName()) // as the kubelet does: kubectl describe looks for that
 	}
 	t.put(events, &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Name: name, Namespace: ns, CreationTimestamp: at, Annotations: annotations},

@@ -97,10 +97,45 @@ func (m *sim) reviewDaemons() {
 	})
 }
 
-// nodeReview keeps the taint that goes with a cordon.
+// nodeReview keeps the taint that goes with a cordon, and clears a node that is declared out of service.
 func (m *sim) nodeReview(name string) {
+	var cordoned *corev1.Node
+	outOfService := false
 	m.editNode(name, func(n *corev1.Node) {
+		before := len(n.Spec.Taints)
 		setTaint(n, corev1.Taint{Key: corev1.TaintNodeUnschedulable, Effect: corev1.TaintEffectNoSchedule}, n.Spec.Unschedulable, m.now())
+		if len(n.Spec.Taints) != before {
+			cordoned = n
+		}
+		outOfService = hasTaint(n, corev1.TaintNodeOutOfService) && !nodeReady(n)
+	})
+	if cordoned != nil && m.kubeletUp(name) {
+		reason := "NodeSchedulable"
+		if cordoned.Spec.Unschedulable {
+			reason = "NodeNotSchedulable"
+		}
+		m.emit(cordoned, nodes, "Normal", reason, fmt.Sprintf("Node %s status is now: %s", name, reason),
+			corev1.EventSource{Component: "kubelet", Host: name})
+	}
+	if outOfService {
+		m.after("out of service "+name, 2*time.Second, func() { m.clearOut(name) })
+	}
+}
+
+func hasTaint(n *corev1.Node, key string) bool {
+	return slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool { return t.Key == key })
+}
+
+// clearOut removes the terminating pods of a node that is out of service, and
+// with them its volumes, without waiting for its kubelet.
+func (m *sim) clearOut(node string) {
+	m.taintEviction(node)
+	m.change(func(t tx) {
+		for _, o := range t.find(pods, "node", node) {
+			if o.GetDeletionTimestamp() != nil {
+				t.remove(pods, o.GetNamespace(), o.GetName())
+			}
+		}
 	})
 }
 
@@ -198,6 +233,10 @@ func (m *sim) nodeLost(node string) {
 	if m.kubeletUp(node) {
 		return
 	}
+	if left := m.graceLeft(node); left > 0 {
+		m.after("lost "+node, left, func() { m.nodeLost(node) })
+		return
+	}
 	m.editNode(node, func(n *corev1.Node) { markUnknown(n, m.now()) })
 	m.change(func(t tx) {
 		o, ok := t.get(nodes, "", node)
@@ -217,6 +256,18 @@ func (m *sim) nodeLost(node string) {
 		}
 	})
 	m.after("evict from "+node, 300*time.Second, func() { m.taintEviction(node) })
+}
+
+// graceLeft is how long a kubelet that is down still counts as alive.
+func (m *sim) graceLeft(node string) time.Duration {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	k := m.kubelets[node]
+	if k == nil {
+		return 0
+	}
+	down := time.Duration(float64(time.Since(k.downSince)) * m.s.opts.TimeScale)
+	return nodeGrace - down
 }
 
 // markUnknown changes a private copy of a node to one that nobody hears of.

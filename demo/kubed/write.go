@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/validation/path"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -112,7 +113,7 @@ func (s *Server) checkName(t tx, res *resource, namespace string, o object) erro
 		o.SetNamespace(namespace)
 	}
 	if o.GetNamespace() != namespace {
-		return badRequest(fmt.Sprintf("the namespace of the provided object does not match the namespace sent on the request"))
+		return badRequest("the namespace of the provided object does not match the namespace sent on the request")
 	}
 	ns, ok := t.get(namespaces, "", namespace)
 	if !ok {
@@ -163,8 +164,7 @@ func (s *Server) serveUpdate(c *call) error {
 // o belongs to it from now on.
 func (s *Server) update(t tx, res *resource, old, o object, ch change) (object, error) {
 	if o.GetUID() != "" && o.GetUID() != old.GetUID() {
-		return nil, apierrors.NewConflict(res.GroupResource(), old.GetName(), fmt.Errorf(
-			"Precondition failed: UID in precondition: %v, UID in object meta: %v", o.GetUID(), old.GetUID()))
+		return nil, apierrors.NewConflict(res.GroupResource(), old.GetName(), staleUID(o.GetUID(), old.GetUID()))
 	}
 	if v := o.GetResourceVersion(); v != "" && v != old.GetResourceVersion() {
 		return nil, conflict(res, old.GetName())
@@ -381,18 +381,21 @@ func deleteOptions(c *call, body []byte) (metav1.DeleteOptions, error) {
 	return opts, nil
 }
 
+func staleUID(asked, is types.UID) error {
+	return wording(fmt.Sprintf("Precondition failed: UID in precondition: %v, UID in object meta: %v", asked, is))
+}
+
 func checkPreconditions(res *resource, o object, p *metav1.Preconditions) error {
 	if p == nil {
 		return nil
 	}
 	if p.UID != nil && *p.UID != o.GetUID() {
-		return apierrors.NewConflict(res.GroupResource(), o.GetName(), fmt.Errorf(
-			"Precondition failed: UID in precondition: %v, UID in object meta: %v", *p.UID, o.GetUID()))
+		return apierrors.NewConflict(res.GroupResource(), o.GetName(), staleUID(*p.UID, o.GetUID()))
 	}
 	if p.ResourceVersion != nil && *p.ResourceVersion != o.GetResourceVersion() {
-		return apierrors.NewConflict(res.GroupResource(), o.GetName(), fmt.Errorf(
+		return apierrors.NewConflict(res.GroupResource(), o.GetName(), wording(fmt.Sprintf(
 			"Precondition failed: ResourceVersion in precondition: %v, ResourceVersion in object meta: %v",
-			*p.ResourceVersion, o.GetResourceVersion()))
+			*p.ResourceVersion, o.GetResourceVersion())))
 	}
 	return nil
 }
