@@ -26,6 +26,7 @@ const (
 	retryDenied = 15 * time.Second       // while the right is missing: it may be granted
 	openTimeout = 70 * time.Second       // until a watch has answered; proxies hold back the answer up to the first bookmark
 	shortWatch  = time.Second            // a watch that ends before this without an event failed
+	breath      = 100 * time.Millisecond // between two watches, so that a server that ends them quickly is not hammered
 	settled     = 300 * time.Millisecond // a watch that has not failed by then goes well
 )
 
@@ -65,6 +66,9 @@ func (f *follower[T]) run(ctx context.Context) {
 			return
 		}
 		if errors.Is(err, errClosed) {
+			if !sleep(ctx, breath) {
+				return
+			}
 			continue
 		}
 		again := f.forgot
