@@ -54,11 +54,13 @@ func (l *link) followAll(ctx context.Context, client *talosapi.Client, sources [
 		state: cluster.LogState{Sources: sources, Streams: make([]cluster.StreamState, len(sources))},
 	}
 	f.state.Generation = f.generation
+	f.merger = feed.NewMerger(f.ring, f.generation, len(sources))
 	now := time.Now()
 	for i, source := range sources {
 		f.state.Streams[i] = cluster.StreamState{Source: source, State: string(talosapi.StreamConnecting), Since: now}
 	}
 	f.publish()
+	l.releaseLater(ctx, f, streams)
 	for i, source := range sources {
 		streams.Add(1)
 		l.s.opts.Go(func() {
@@ -71,11 +73,35 @@ func (l *link) followAll(ctx context.Context, client *talosapi.Client, sources [
 	return end
 }
 
+// together is how long the histories of several logs are waited for, so that
+// they can be shown in order of time.
+const together = 500 * time.Millisecond
+
+// releaseLater lets the histories through once they had time to come.
+func (l *link) releaseLater(ctx context.Context, f *follow, streams *sync.WaitGroup) {
+	if len(f.state.Sources) < 2 {
+		return
+	}
+	streams.Add(1)
+	l.s.opts.Go(func() {
+		defer streams.Done()
+		t := time.NewTimer(together)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+			f.merger.Release()
+			f.board.Gate.Mark(board.TopicLogs.Set())
+		}
+	})
+}
+
 // follow is one selection being followed.
 type follow struct {
 	board      *board.Board
 	ring       *feed.Ring
 	generation uint64
+	merger     *feed.Merger
 
 	mu    sync.Mutex
 	state cluster.LogState
@@ -83,7 +109,7 @@ type follow struct {
 
 // take adds a batch to the ring and counts it.
 func (f *follow) take(source int, b talosapi.Batch) {
-	if !f.ring.AppendIf(f.generation, uint16(source), b, time.Now()) { //nolint:gosec // the selection holds far fewer
+	if !f.merger.Append(uint16(source), b, time.Now()) { //nolint:gosec // the selection holds far fewer
 		return
 	}
 	f.mu.Lock()
@@ -100,15 +126,16 @@ func (f *follow) take(source int, b talosapi.Batch) {
 func (f *follow) event(source int, e talosapi.StreamEvent) {
 	f.mu.Lock()
 	one := &f.state.Streams[source]
-	since := one.Since
+	since, before := one.Since, talosapi.StreamKind(one.State)
 	if string(e.Kind) != one.State {
 		one.Since = e.At
 	}
 	one.State, one.Err = string(e.Kind), e.Err
 	name := one.Source.Node + " " + one.Source.Service
 	f.mu.Unlock()
-	if text := markText(name, e, since); text != "" {
-		f.ring.Mark(f.generation, uint16(source), text, e.At) //nolint:gosec // the selection holds far fewer
+	again := e.Kind == talosapi.StreamBroken && before == talosapi.StreamConnecting // nothing that ran has stopped
+	if text := markText(name, e, since); text != "" && !again {
+		f.merger.Mark(uint16(source), text, e.At) //nolint:gosec // the selection holds far fewer
 	}
 	f.publish()
 }
