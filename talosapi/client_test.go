@@ -47,7 +47,7 @@ func TestMembers(t *testing.T) {
 
 func TestWithoutDiscoveryTheTalosconfigTells(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	refuse := func(context.Context, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: net.UnknownNetworkError("connection refused")}
 	}
@@ -69,7 +69,11 @@ func TestEtcd(t *testing.T) {
 	sim := start(t, "six", talosd.Options{TimeScale: 50})
 	c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: time.Second})
 	planes := []string{node1, node2, node3}
-	e := c.Etcd(t.Context(), planes)
+	var e cluster.Etcd
+	eventually(t, "all answer", func() bool {
+		e = c.Etcd(t.Context(), planes)
+		return e.AlarmsKnown && e.Answers[0].Status != nil && e.Answers[1].Status != nil && e.Answers[2].Status != nil
+	})
 	if len(e.Answers) != 3 || !e.AlarmsKnown || len(e.Alarms) != 0 {
 		t.Fatalf("etcd: %+v", e)
 	}
@@ -99,7 +103,7 @@ func TestEtcd(t *testing.T) {
 
 func TestEtcdOfAWorker(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	c := connect(t, sim, role.Admin, talosapi.Options{})
 	e := c.Etcd(t.Context(), []string{node3})
 	if k := e.Answers[0].MembersErr.Kind; k != cluster.TroubleUnimplemented {
@@ -109,7 +113,7 @@ func TestEtcdOfAWorker(t *testing.T) {
 
 func TestIdentity(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{Kubeconfig: func(context.Context) ([]byte, error) { return []byte("kind: Config\n"), nil }})
+	sim := shared(t)
 	admin, reader := connect(t, sim, role.Admin, talosapi.Options{}), connect(t, sim, role.Reader, talosapi.Options{})
 	id, err := admin.Identity(t.Context())
 	if err != nil {
@@ -137,7 +141,7 @@ func TestIdentity(t *testing.T) {
 
 func TestServicesAndLogNames(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	c := connect(t, sim, role.Reader, talosapi.Options{})
 	services, err := c.Services(t.Context(), node3)
 	if err != nil || !slices.ContainsFunc(services, func(s cluster.Service) bool { return s.ID == "kubelet" && s.State == "Running" && s.Healthy.V }) {
@@ -151,7 +155,7 @@ func TestServicesAndLogNames(t *testing.T) {
 
 func TestWorkerAsOnlyEndpoint(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	c := connect(t, sim, role.Admin, talosapi.Options{}, node3)
 	for range 2 {
 		if _, err := c.Services(t.Context(), node1); kindOf(err) != cluster.TroubleNoForwarding {
@@ -201,7 +205,7 @@ func (m *meter) count(addr string) int {
 
 func TestWithoutNeverGoesThroughTheNode(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	// By loopback addresses, so that only the endpoints' own word tells who they are.
 	m := &meter{writes: map[string]int{}}
 	c := connect(t, sim, role.Admin, talosapi.Options{Dial: m.dial}, sim.Endpoints()...)
@@ -229,7 +233,7 @@ func TestWithoutNeverGoesThroughTheNode(t *testing.T) {
 
 func TestVIPEndpointIsNamed(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	c := connect(t, sim, role.Admin, talosapi.Options{}, "192.168.13.10", node2)
 	eventually(t, "the VIP is named", func() bool { return len(c.VIPEndpoints("192.168.13.10")) == 1 })
 	v := c.VIPEndpoints("192.168.13.10")[0]
@@ -261,7 +265,7 @@ func TestNoEndpointAnswers(t *testing.T) {
 func TestSlotsAreLimited(t *testing.T) {
 	t.Parallel()
 	sim := start(t, "hung-node", talosd.Options{TimeScale: 50})
-	c := connect(t, sim, role.Admin, talosapi.Options{CallTimeout: 300 * time.Millisecond, Limit: 4})
+	c := connect(t, sim, role.Admin, talosapi.Options{Limit: 4})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{}, 50)
 	for range 50 { // far more calls to the hung node than there are slots

@@ -37,7 +37,7 @@ func edited(t *testing.T, sim *talosd.Cluster, change func(*config.Config)) stri
 
 func TestLoadConfig(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	cfg, err := talosapi.LoadConfig(edited(t, sim, func(*config.Config) {}), "")
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestLoadConfig(t *testing.T) {
 
 func TestLoadConfigNamesWhatIsWrong(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	only := func(change func(*config.Context)) func(*config.Config) {
 		return func(c *config.Config) { change(c.Contexts["turingpi"]) }
 	}
@@ -104,7 +104,7 @@ func otherKey(t *testing.T, sim *talosd.Cluster) string {
 
 func TestExpiredCertificateIsToldWithItsDate(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	until := time.Date(2026, 10, 1, 12, 0, 0, 0, time.UTC)
 	raw, err := sim.TalosconfigUntil(role.Admin, nil, until)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,10 +24,45 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The tests wait far more than they work.
-	if err := flag.Set("test.parallel", "16"); err != nil {
+	if err := flag.Set("test.parallel", "6"); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	code := m.Run()
+	if still.cluster != nil {
+		still.cluster.Stop()
+	}
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// still is one simulated cluster for all tests that change nothing in it.
+var still struct {
+	once    sync.Once
+	cluster *talosd.Cluster
+}
+
+// shared gives a cluster where nothing moves, which the test must not change.
+func shared(t testing.TB) *talosd.Cluster {
+	t.Helper()
+	still.once.Do(func() {
+		s, err := scene.Get("still")
+		if err != nil {
+			panic(err)
+		}
+		p, err := pki.New(time.Now())
+		if err != nil {
+			panic(err)
+		}
+		kubeconfig := func(context.Context) ([]byte, error) { return []byte("kind: Config\n"), nil }
+		still.cluster = talosd.New(s, p, talosd.Options{Kubeconfig: kubeconfig, TimeScale: 50})
+		if err := still.cluster.Start(context.Background()); err != nil {
+			panic(err)
+		}
+	})
+	return still.cluster
 }
 
 const (
@@ -90,7 +126,7 @@ func connect(t testing.TB, c *talosd.Cluster, r role.Role, opt talosapi.Options,
 // eventually waits for a condition.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
+	deadline := time.NewTimer(60 * time.Second)
 	defer deadline.Stop()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()

@@ -91,7 +91,7 @@ func followLog(t *testing.T, c *talosapi.Client, addr, service string, opt talos
 
 func TestLogIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	c := connect(t, sim, role.Reader, talosapi.Options{})
 	for _, service := range []string{"kubelet", "machined", cluster.Dmesg} {
 		whole, tail := &record{}, &record{}
@@ -144,7 +144,7 @@ func TestLogIsFollowed(t *testing.T) {
 
 func TestUnknownLogIsRefused(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	c := connect(t, sim, role.Reader, talosapi.Options{})
 	r := &record{}
 	c.FollowLogs(t.Context(), node3, "nosuch", talosapi.LogOptions{Tail: 3}, r.sink, r.tell)
@@ -169,7 +169,7 @@ func numbers(lines []string) (out []int) {
 func TestBrokenLinkLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	sim := start(t, "still", talosd.Options{TimeScale: 50})
-	c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: 500 * time.Millisecond, Probe: 100 * time.Millisecond})
+	c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: time.Second, Probe: 100 * time.Millisecond})
 	stop := sim.BurstLogs("talos-test03", "kubelet", 2000)
 	defer stop()
 	r := followLog(t, c, node3, "kubelet", talosapi.LogOptions{Tail: 0, Follow: true})
@@ -207,7 +207,7 @@ func TestRebootLeavesAGap(t *testing.T) {
 		t.Run(service, func(t *testing.T) {
 			t.Parallel()
 			sim := start(t, scene.Default, talosd.Options{TimeScale: 40})
-			c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: 500 * time.Millisecond})
+			c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: time.Second})
 			r := followLog(t, c, node4, service, talosapi.LogOptions{Tail: 20, Follow: true})
 			eventually(t, "lines", func() bool { return len(r.all()) >= 20 && r.has(talosapi.StreamFollowing) })
 			sim.Node("talos-test04").Reboot()
@@ -220,7 +220,7 @@ func TestRebootLeavesAGap(t *testing.T) {
 func TestHungNodeIsResumedWhenItIsBack(t *testing.T) {
 	t.Parallel()
 	sim := start(t, "still", talosd.Options{TimeScale: 50})
-	c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: 300 * time.Millisecond, Probe: 100 * time.Millisecond})
+	c := connect(t, sim, role.Reader, talosapi.Options{CallTimeout: time.Second, Probe: 100 * time.Millisecond})
 	r := followLog(t, c, node3, "kubelet", talosapi.LogOptions{Tail: 2, Follow: true})
 	l := watch(t, c, node3, talosapi.MachineOptions{})
 	eventually(t, "both", func() bool { return len(r.all()) == 2 && l.get().Fresh() })

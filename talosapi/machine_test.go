@@ -72,7 +72,7 @@ func TestMachineIsReadWhole(t *testing.T) {
 
 func TestReaderSeesWhatItMay(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	c := connect(t, sim, role.Reader, talosapi.Options{})
 	l := watch(t, c, node1, talosapi.MachineOptions{})
 	eventually(t, "a machine", func() bool { m := l.get().Value; return m.Stage != "" && m.Disk.Known && m.Hostname != "" })
@@ -87,7 +87,7 @@ func TestReaderSeesWhatItMay(t *testing.T) {
 
 func TestStillMachineEmitsNothing(t *testing.T) {
 	t.Parallel()
-	sim := start(t, "still", talosd.Options{})
+	sim := shared(t)
 	c := connect(t, sim, role.Admin, talosapi.Options{})
 	var alive atomic.Int64
 	l := watch(t, c, node3, talosapi.MachineOptions{Visible: 20 * time.Millisecond, Alive: func(time.Time) { alive.Add(1) }})
@@ -112,7 +112,7 @@ func TestMachineFallsSilentAndComesBack(t *testing.T) {
 		t.Run(string(fault), func(t *testing.T) {
 			t.Parallel()
 			sim := start(t, scene.Default, talosd.Options{TimeScale: 50})
-			c := connect(t, sim, role.Admin, talosapi.Options{CallTimeout: 500 * time.Millisecond})
+			c := connect(t, sim, role.Admin, talosapi.Options{CallTimeout: time.Second})
 			bad, good := watch(t, c, node3, talosapi.MachineOptions{}), watch(t, c, node4, talosapi.MachineOptions{})
 			eventually(t, "both answer", func() bool { return bad.get().Fresh() && good.get().Fresh() && bad.get().Value.Stage != "" })
 			node := sim.Node("talos-test03")
@@ -134,7 +134,7 @@ func TestMachineFallsSilentAndComesBack(t *testing.T) {
 func TestHungEndpointDoesNotHoldTheOthers(t *testing.T) {
 	t.Parallel()
 	sim := start(t, scene.Default, talosd.Options{TimeScale: 50})
-	c := connect(t, sim, role.Admin, talosapi.Options{CallTimeout: 500 * time.Millisecond})
+	c := connect(t, sim, role.Admin, talosapi.Options{CallTimeout: time.Second})
 	lists := map[string]*latest[cluster.Reading[cluster.Machine]]{}
 	for _, n := range []string{node1, node2, node3, node4} {
 		lists[n] = watch(t, c, n, talosapi.MachineOptions{})
