@@ -95,14 +95,23 @@ func (o *options) inventory(ctx context.Context, timeout time.Duration) (cluster
 	}
 	defer cleanup()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
+	var late *time.Timer // ends the wait for the CPU alone
+	defer func() {
+		if late != nil {
+			late.Stop()
+		}
+	}()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		s.Run(ctx)
 	}()
 	b.Gate.Pump(ctx, 20*time.Millisecond, func(feed.Topics) {
-		if complete(b.Nodes.Load().Value) || hopeless(b.Status.Load()) {
+		switch inv := b.Nodes.Load().Value; {
+		case complete(inv) && cpuKnown(inv), hopeless(b.Status.Load()):
 			cancel()
+		case complete(inv) && late == nil:
+			late = time.AfterFunc(cpuPatience, cancel)
 		}
 	})
 	inv, status := b.Nodes.Load().Value, b.Status.Load().Value
@@ -131,10 +140,14 @@ func complete(inv cluster.Inventory) bool {
 			return false
 		}
 	}
-	return kubeKnown && len(inv.Nodes) > 0 && cpuKnown(inv)
+	return kubeKnown && len(inv.Nodes) > 0
 }
 
-// cpuKnown waits for the second sample that a busy share needs.
+// cpuPatience is how long the CPU is waited for once all else is known: a
+// counter that stands still never gives a share.
+const cpuPatience = 4 * time.Second
+
+// cpuKnown reports whether there was the second sample that a busy share needs.
 func cpuKnown(inv cluster.Inventory) bool {
 	for _, n := range inv.Nodes {
 		if n.Machine.Fresh() && !n.Machine.Value.CPU.Known {
@@ -158,7 +171,13 @@ func (o *options) cockpit(ctx context.Context) error {
 	if o.logLines < 1 || o.logMiB < 1 {
 		return usage("--log-lines and --log-mib must be at least 1")
 	}
-	debug, closeDebug, err := debugLog(os.Getenv("TALOS_COCKPIT_DEBUG"))
+	if _, err := scene.Get(o.demo); err != nil {
+		return usageError{err.Error()}
+	}
+	if err := usable(os.Stdout, os.Getenv("TERM")); err != nil {
+		return err
+	}
+	debug, closeDebug, err := debugLog(os.Getenv(debugVariable))
 	if err != nil {
 		return err
 	}
@@ -181,7 +200,9 @@ func (o *options) cockpit(ctx context.Context) error {
 		SwitchContext: s.SwitchContext, Refresh: s.Refresh,
 		Visible: func(scopes []keymap.Scope) { s.Show(visible(scopes)) },
 	})
-	return runScreen(ctx, shell, s, b.Gate)
+	err = runScreen(ctx, shell, s, b.Gate)
+	logCrash(debug, err)
+	return err
 }
 
 // runScreen runs the session beside the screen and waits for both to end.

@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 
 	"github.com/talos-cockpit/talos-cockpit/ui"
@@ -11,7 +12,7 @@ import (
 // The exit codes of every command.
 const (
 	exitWarn  = 1 // warnings
-	exitFail  = 2 // something failed or is unknown
+	exitFail  = 2 // something failed or is unknown, or the cockpit itself crashed
 	exitUsage = 3 // wrong usage, or no connection
 )
 
@@ -27,11 +28,24 @@ func (u usageError) Error() string { return u.text }
 
 func usage(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
 
+// sentence is what is printed for the error; a crash also says where its stack is.
+func sentence(err error) string {
+	var crash *ui.CrashError
+	switch {
+	case !errors.As(err, &crash):
+		return err.Error()
+	case os.Getenv(debugVariable) != "":
+		return err.Error() + "; the stack is in " + os.Getenv(debugVariable)
+	}
+	return err.Error() + "; with " + debugVariable + "=FILE its stack is written to that file"
+}
+
 // code is the exit code for what a command returned. Whatever went wrong before
 // anything could be judged is usage or connection.
 func code(err error) int {
 	var e exit
 	var sig *ui.SignalError
+	var crash *ui.CrashError
 	switch {
 	case err == nil:
 		return 0
@@ -41,6 +55,8 @@ func code(err error) int {
 		if n, ok := sig.Signal.(syscall.Signal); ok {
 			return 128 + int(n) // as shells report it
 		}
+	case errors.As(err, &crash):
+		return exitFail
 	}
 	return exitUsage
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -27,7 +28,7 @@ func Main(ctx context.Context, args []string) int {
 		fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
 	var e exit
 	if err != nil && !errors.As(err, &e) {
-		fmt.Fprintln(os.Stderr, "talos-cockpit: "+err.Error())
+		fmt.Fprintln(os.Stderr, "talos-cockpit: "+sentence(err))
 	}
 	return code(err)
 }
@@ -56,13 +57,16 @@ func rootCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "talos-cockpit",
 		Short: "A terminal cockpit for Talos Linux clusters",
-		Long: "A full-screen cockpit for the operator of a Talos Linux Kubernetes cluster that Flux keeps in sync: every node at a glance,\n" +
+		Long: "A full-screen cockpit for the operator of a Talos Linux Kubernetes cluster that Flux keeps in sync: every node at a glance, " +
 			"live logs of any Talos service, the state of Flux, and the plan of a node exchange.\n\n" +
 			"It finds talosconfig, kubeconfig and the cluster's Git checkout by the usual conventions.",
-		Example: "  talos-cockpit --demo            try every screen on a simulated cluster\n" +
-			"  talos-cockpit                   your cluster, found by the conventions\n" +
-			"  talos-cockpit --read-only       look, but touch nothing",
-		Args:          cobra.NoArgs,
+		Example: "# try every screen on a simulated cluster\n" +
+			"talos-cockpit --demo\n\n" +
+			"# your cluster, found by the conventions\n" +
+			"talos-cockpit\n\n" +
+			"# look, but touch nothing\n" +
+			"talos-cockpit --read-only",
+		Args:          o.noArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return o.cockpit(cmd.Context()) },
@@ -76,6 +80,17 @@ func rootCommand() *cobra.Command {
 	return c
 }
 
+// noArgs knows what is usually meant by an argument of the root command.
+func (o *options) noArgs(cmd *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return nil
+	case o.demo != "" && slices.Contains(scene.Names(), args[0]):
+		return usage("the scene belongs to the flag: write --demo=%s", args[0])
+	}
+	return usage("unknown command %q; see %s --help", args[0], cmd.CommandPath())
+}
+
 func (o *options) addConnection(c *cobra.Command) {
 	f := c.PersistentFlags()
 	f.StringVar(&o.talosconfig, "talosconfig", "", "Talos client configuration (default $TALOSCONFIG, the checkout's, ~/.talos/config)")
@@ -84,7 +99,7 @@ func (o *options) addConnection(c *cobra.Command) {
 	f.StringVar(&o.talosContext, "talos-context", "", "context of the talosconfig (default its current one)")
 	f.StringVar(&o.kubeContext, "context", "", "context of the kubeconfig (default its current one)")
 	f.BoolVar(&o.readOnly, "read-only", false, "allow no action")
-	f.StringVar(&o.demo, "demo", "", "run on a simulated cluster; the scenes are "+strings.Join(scene.Names(), ", "))
+	f.StringVar(&o.demo, "demo", "", "run on a simulated cluster; --demo=SCENE takes one of "+strings.Join(scene.Names(), ", "))
 	f.Lookup("demo").NoOptDefVal = scene.Default
 	_ = c.RegisterFlagCompletionFunc("demo", cobra.FixedCompletions(completions(scene.Names()), cobra.ShellCompDirectiveNoFileComp))
 }
