@@ -6,7 +6,9 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/talos-cockpit/talos-cockpit/demo/scene"
 )
@@ -31,6 +33,74 @@ func TestEverySceneSettles(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestARolloutReplacesThePodsAndAScaleChangesTheirNumber(t *testing.T) {
+	t.Parallel()
+	s := started(t, "still", Options{})
+	c := connect(t, s, UserAdmin)
+	web := func() *appsv1.Deployment {
+		d, err := c.typed.AppsV1().Deployments("network").Get(ctx(t), "web", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	before := nodeOfApp(t, c, "network", "web")
+	patch := []byte(`{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"2026-11-23T05:00:00Z"}}}}}`)
+	if _, err := c.typed.AppsV1().Deployments("network").Patch(ctx(t), "web", types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the rollout", func() bool {
+		d := web()
+		return d.Status.ObservedGeneration == d.Generation && d.Status.UpdatedReplicas == 2 && d.Status.ReadyReplicas == 2 && d.Status.Replicas == 2
+	})
+	eventually(t, "the old pods to be gone", func() bool {
+		for _, name := range before {
+			if _, err := c.typed.CoreV1().Pods("network").Get(ctx(t), name, metav1.GetOptions{}); err == nil {
+				return false
+			}
+		}
+		return true
+	})
+	scale, err := c.typed.AppsV1().Deployments("network").GetScale(ctx(t), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale.Spec.Replicas = 1
+	if _, err := c.typed.AppsV1().Deployments("network").UpdateScale(ctx(t), "web", scale, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "one pod", func() bool { return web().Status.Replicas == 1 && web().Status.ReadyReplicas == 1 })
+}
+
+func TestANodeOutOfServiceLosesItsPodsAndVolumes(t *testing.T) {
+	t.Parallel()
+	s := started(t, "dead-node", Options{})
+	c := connect(t, s, UserAdmin)
+	const name = "talos-test04"
+	patch := []byte(`{"spec":{"taints":[{"key":"node.kubernetes.io/out-of-service","value":"nodeshutdown","effect":"NoExecute"}]}}`)
+	if _, err := c.typed.CoreV1().Nodes().Patch(ctx(t), name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "only what tolerates that to stay", func() bool {
+		list, err := c.typed.CoreV1().Pods("").List(ctx(t), metav1.ListOptions{FieldSelector: "spec.nodeName=" + name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range list.Items {
+			if !staysForever(&p) && p.Status.Phase != corev1.PodSucceeded {
+				return false
+			}
+		}
+		attached, err := c.typed.StorageV1().VolumeAttachments().List(ctx(t), metav1.ListOptions{})
+		for _, a := range attached.Items {
+			if a.Spec.NodeName == name {
+				return false
+			}
+		}
+		return err == nil && len(list.Items) > 0
+	})
 }
 
 // BenchmarkListPods measures a list of ten thousand pods, and a page of it, in both encodings.

@@ -216,6 +216,9 @@ func (m *sim) notice(res *resource, e event) {
 			return
 		}
 		m.workloadSoon(res, ns, name)
+		if ref := metav1.GetControllerOf(o); ref != nil && res == replicaSets {
+			m.workloadSoon(deployments, ns, ref.Name)
+		}
 	case jobs:
 		if gone {
 			m.soon("orphans of "+string(o.GetUID()), func() { m.collect(string(o.GetUID())) })
