@@ -3,10 +3,12 @@ package session
 import (
 	"context"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 	"github.com/talos-cockpit/talos-cockpit/health"
+	"github.com/talos-cockpit/talos-cockpit/kube"
 	"github.com/talos-cockpit/talos-cockpit/runbook"
 	"github.com/talos-cockpit/talos-cockpit/talosapi"
 )
@@ -88,16 +90,26 @@ func (l *link) facts(ctx context.Context, node string) health.Facts {
 		f.Endpoints = endpointFacts(talos)
 	}
 	if client := l.kube.Load(); client != nil {
-		f.Rights = readRights(ctx, client)
-		lock, err := client.MaintenanceLock(ctx)
-		f.Lock = reading(cluster.Lock{
-			Held: lock.Holder != "", Holder: lock.Holder, Since: lock.Since, Lapsed: lock.Holder != "" && !lock.Held(time.Now()),
-		}, err)
-		forecast, err := client.Forecast(ctx, node)
-		f.Forecast = reading(forecast, err)
+		kubeFacts(ctx, client, &f)
 	}
 	f.Now = time.Now()
 	return f
+}
+
+// kubeFacts asks the Kubernetes API for everything side by side.
+func kubeFacts(ctx context.Context, client *kube.Client, f *health.Facts) {
+	var work sync.WaitGroup
+	work.Go(func() { f.Rights = readRights(ctx, client) })
+	work.Go(func() {
+		lock, err := client.MaintenanceLock(ctx)
+		held := lock.Holder != ""
+		f.Lock = reading(cluster.Lock{Held: held, Holder: lock.Holder, Since: lock.Since, Lapsed: held && !lock.Held(time.Now())}, err)
+	})
+	work.Go(func() {
+		forecast, err := client.Forecast(ctx, f.Target)
+		f.Forecast = reading(forecast, err)
+	})
+	work.Wait()
 }
 
 func reading[T any](v T, err error) cluster.Reading[T] {
