@@ -54,6 +54,7 @@ func (l *link) followAll(ctx context.Context, client *talosapi.Client, sources [
 		state: cluster.LogState{Sources: sources, Streams: make([]cluster.StreamState, len(sources))},
 	}
 	f.state.Generation = f.generation
+	f.down, f.told = make([]time.Time, len(sources)), make([]uint64, len(sources))
 	f.merger = feed.NewMerger(f.ring, f.generation, len(sources))
 	now := time.Now()
 	for i, source := range sources {
@@ -105,6 +106,8 @@ type follow struct {
 
 	mu    sync.Mutex
 	state cluster.LogState
+	down  []time.Time // by source: when it stopped running; zero: never so far
+	told  []uint64    // by source: the lines that it had brought by then
 }
 
 // take adds a batch to the ring and counts it.
@@ -126,18 +129,46 @@ func (f *follow) take(source int, b talosapi.Batch) {
 func (f *follow) event(source int, e talosapi.StreamEvent) {
 	f.mu.Lock()
 	one := &f.state.Streams[source]
-	since, before := one.Since, talosapi.StreamKind(one.State)
-	if string(e.Kind) != one.State {
+	since, ran := f.down[source], f.ran(source, e.At)
+	switch {
+	case string(e.Kind) == one.State:
+	case running(string(e.Kind)):
 		one.Since = e.At
+	case ran || f.down[source].IsZero():
+		one.Since, f.down[source], f.told[source] = e.At, e.At, one.Lines
+	default:
+		one.Since = f.down[source] // it has not run since
 	}
 	one.State, one.Err = string(e.Kind), e.Err
 	name := one.Source.Node + " " + one.Source.Service
 	f.mu.Unlock()
-	again := e.Kind == talosapi.StreamBroken && before == talosapi.StreamConnecting // nothing that ran has stopped
+	again := !ran && (e.Kind == talosapi.StreamBroken || e.Kind == talosapi.StreamRefused && !since.IsZero())
 	if text := markText(name, e, since); text != "" && !again {
 		f.merger.Mark(uint16(source), text, e.At) //nolint:gosec // the selection holds far fewer
 	}
 	f.publish()
+}
+
+// lasting is how long a stream that brings no line must be open to count as one that ran.
+const lasting = 5 * time.Second
+
+// ran reports whether the stream was open until now, and not just opened in vain
+// by another try: it brought lines, or it lasted.
+func (f *follow) ran(source int, now time.Time) bool {
+	one := &f.state.Streams[source]
+	return running(one.State) && (one.Lines > f.told[source] || now.Sub(one.Since) >= lasting)
+}
+
+// running reports whether lines come in that state as they are written.
+func running(state string) bool {
+	switch talosapi.StreamKind(state) {
+	case talosapi.StreamFollowing, talosapi.StreamResumed, talosapi.StreamGap:
+		return true
+	case talosapi.StreamConnecting, talosapi.StreamBroken, talosapi.StreamEnded, talosapi.StreamRefused:
+		return false
+	default:
+		return false
+	}
 }
 
 // markText is the line that marks an event in the stream; empty: none.
