@@ -92,9 +92,7 @@ func (s *Shell) act(a keymap.Action, key string) tea.Cmd {
 	case keymap.PrevPane:
 		s.setFocus(s.focus - 1)
 	case keymap.GoPane:
-		if i := int(key[0] - '1'); len(key) == 1 && i < len(s.panes) {
-			s.setFocus(i)
-		}
+		s.goPane(key)
 	case keymap.Zoom:
 		s.zoom = !s.zoom
 		s.relayout()
@@ -179,6 +177,15 @@ func (s *Shell) setFocus(i int) {
 		s.focus = i
 		s.relayout()
 	}
+}
+
+// goPane focuses the pane whose number the key is.
+func (s *Shell) goPane(key string) {
+	if i := int(key[0] - '1'); len(key) == 1 && i < len(s.panes) {
+		s.setFocus(i)
+		return
+	}
+	s.toast(Toast{Text: "there is no pane " + key})
 }
 
 func (s *Shell) focusScope(scope keymap.Scope, zoom bool) {
