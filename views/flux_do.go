@@ -68,7 +68,11 @@ func (f *flux) Do(a keymap.Action) (tea.Cmd, bool) {
 	case keymap.Copy:
 		return send(ui.CopyMsg{Text: f.copyText(o), What: "name and message"}), true
 	case keymap.CopyCommand:
-		return send(ui.CopyMsg{Text: fluxCommand(board.FluxReconcile, o), What: "command"}), true
+		verb := board.FluxReconcile
+		if o.Suspended {
+			verb = board.FluxResume
+		}
+		return send(ui.CopyMsg{Text: fluxCommand(verb, o), What: "command"}), true
 	default:
 		return nil, false
 	}
@@ -156,7 +160,11 @@ func (f *flux) Receive(msg tea.Msg) (tea.Cmd, bool) {
 	case fluxDone:
 		delete(f.busy, msg.ref)
 		if msg.err != nil {
-			return send(ui.ToastMsg{Text: clean(msg.ref.Kind + " " + refName(msg.ref) + ": " + msg.err.Error()), Error: true}), true
+			text, name := msg.err.Error(), msg.ref.Kind+" "+refName(msg.ref)
+			if !strings.HasPrefix(text, name) {
+				text = name + ": " + text
+			}
+			return send(ui.ToastMsg{Text: clean(text), Error: true}), true
 		}
 		return toast(clean(msg.text)), true
 	default:
