@@ -55,7 +55,7 @@ func (a *fakeActs) MayFlux(board.FluxVerb, cluster.FluxObject) (bool, string) {
 	return a.denied == "", a.denied
 }
 
-// stage is a board with its panes, and a clock that stands still until it is moved.
+// theatre is a board with its panes, and a clock that stands still until it is moved.
 type theatre struct {
 	board *board.Board
 	acts  *fakeActs
