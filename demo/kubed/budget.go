@@ -80,7 +80,7 @@ func desired(pdb *policyv1.PodDisruptionBudget, matching, scale int32) (expected
 		if err != nil {
 			return 0
 		}
-		return int32(n) //nolint:gosec // a number of pods
+		return int32(n)
 	}
 	switch {
 	case pdb.Spec.MaxUnavailable != nil:

@@ -37,7 +37,7 @@ func (s *Server) serveVersion(c *call) {
 		GitTreeState: "clean", BuildDate: "2026-10-14T10:12:05Z", GoVersion: "go1.26.7", Compiler: "gc", Platform: "linux/arm64",
 		EmulationMajor: parts[0], EmulationMinor: minor,
 	}
-	c.sendJSON(http.StatusOK, info)
+	c.sendJSON(info)
 }
 
 // group is what discovery says about one API group.

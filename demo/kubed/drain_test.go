@@ -18,7 +18,7 @@ import (
 	"github.com/talos-cockpit/talos-cockpit/demo/scene"
 )
 
-// nodeWith and nodeWithout find a node that runs a pod of the app, or does not.
+// nodeOfApp finds the nodes that run an app, each with its pod.
 func nodeOfApp(t *testing.T, c clients, ns, app string) map[string]string {
 	t.Helper()
 	list, err := c.typed.CoreV1().Pods(ns).List(ctx(t), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + app})
@@ -220,6 +220,25 @@ func TestADeadNodeIsUnknownFromTheBeginning(t *testing.T) {
 		t.Fatalf("%v %+v", err, n.Spec.Taints)
 	}
 	eventually(t, "its pods to be replaced on the others", func() bool { return everyDeploymentReady(t, c) })
+}
+
+func TestAGivenAuthorityIssuesTheCertificates(t *testing.T) {
+	from, to := validity(time.Now())
+	ca, err := selfSigned(from, to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := started(t, "still", Options{CACert: ca.cert, CAKey: ca.key})
+	if cfg := config(t, s, UserView); !bytes.Equal(cfg.CAData, ca.cert) {
+		t.Error("the kubeconfig has another authority")
+	}
+	if _, err := connect(t, s, UserView).typed.CoreV1().Nodes().List(ctx(t), metav1.ListOptions{}); err != nil {
+		t.Error(err)
+	}
+	broken := New(s.scene, Options{CACert: []byte("x"), CAKey: []byte("y")})
+	if err := broken.Start(context.Background()); err == nil || !strings.Contains(err.Error(), "certificate authority") {
+		t.Errorf("a broken authority: %v", err)
+	}
 }
 
 func TestKubeconfigNamesTheScene(t *testing.T) {

@@ -101,7 +101,7 @@ func (s *Server) mergeApplied(res *resource, old object, applied *unstructured.U
 	}
 	out, err := m.Apply(live, applied, ch.manager, force)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // its Status, such as a conflict, is the answer
+		return nil, err
 	}
 	u, ok := out.(*unstructured.Unstructured)
 	if !ok {

@@ -103,11 +103,11 @@ func isTrue(o object, kind string) bool { return conditionOf(o, kind)["status"] 
 // fluxObject reads a Flux object, nil if it is gone.
 func (m *sim) fluxObject(res *resource, ns, name string) *unstructured.Unstructured {
 	var u *unstructured.Unstructured
-	m.store.read(func(t tx) { u = custom1(t, res, ns, name) })
+	m.store.read(func(t tx) { u = fluxIn(t, res, ns, name) })
 	return u
 }
 
-func custom1(t tx, res *resource, ns, name string) *unstructured.Unstructured {
+func fluxIn(t tx, res *resource, ns, name string) *unstructured.Unstructured {
 	o, ok := t.get(res, ns, name)
 	if !ok {
 		return nil
@@ -119,7 +119,7 @@ func custom1(t tx, res *resource, ns, name string) *unstructured.Unstructured {
 // editFlux changes a copy of the object as its controller would.
 func (m *sim) editFlux(res *resource, ns, name string, change func(u *unstructured.Unstructured)) {
 	m.change(func(t tx) {
-		u := custom1(t, res, ns, name)
+		u := fluxIn(t, res, ns, name)
 		if u == nil {
 			return
 		}
@@ -178,7 +178,7 @@ func (m *sim) fluxSuspended(res *resource, ns, name string) {
 
 func (m *sim) fluxFinalize(res *resource, ns, name string) {
 	m.change(func(t tx) {
-		if u := custom1(t, res, ns, name); u != nil && u.GetDeletionTimestamp() != nil {
+		if u := fluxIn(t, res, ns, name); u != nil && u.GetDeletionTimestamp() != nil {
 			t.remove(res, ns, name)
 		}
 	})

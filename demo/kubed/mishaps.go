@@ -8,16 +8,21 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
+// victims are what the mishaps befall, in turn: each is a HelmRelease and an app.
+var victims = []struct{ ns, name string }{
+	{"monitoring", "grafana"}, {"media", "radarr"}, {"network", "ingress"}, {"media", "sonarr"},
+}
+
 // mishapLater lets something go wrong after a few minutes, and again after that.
 func (m *sim) mishapLater() {
 	n := m.mishaps
 	delay := time.Duration(between(m.scene.Seed, 120, 260, "mishap", fmt.Sprint(n))) * time.Second
 	m.after("mishap", delay, func() {
 		m.mishaps++
-		if n%2 == 0 {
-			m.releaseFails("monitoring", "grafana")
+		if v := victims[n/2%len(victims)]; n%2 == 0 {
+			m.releaseFails(v.ns, v.name)
 		} else {
-			m.podCrashes("media", "radarr")
+			m.podCrashes(v.ns, v.name)
 		}
 		m.mishapLater()
 	})

@@ -107,11 +107,11 @@ func (c *call) sendCreated(o runtime.Object) error {
 	return nil
 }
 
-func (c *call) sendJSON(code int, v any) {
+func (c *call) sendJSON(v any) {
 	body, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		c.fail(fmt.Errorf("encode the answer: %w", err))
 		return
 	}
-	send(c.w, c.r, mimeJSON, code, body)
+	send(c.w, c.r, mimeJSON, http.StatusOK, body)
 }

@@ -132,3 +132,15 @@ func BenchmarkListPods(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkNew measures how long the reference cluster takes to be built.
+func BenchmarkNew(b *testing.B) {
+	sc, err := scene.Get(scene.Default)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		New(sc, Options{})
+	}
+}

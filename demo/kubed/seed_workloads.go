@@ -30,8 +30,8 @@ type app struct {
 }
 
 func apps(workers int) []app {
-	three := int32(min(3, workers)) //nolint:gosec // at most three
-	two := int32(min(2, workers))   //nolint:gosec // at most two
+	three := int32(min(3, workers))
+	two := int32(min(2, workers))
 	return []app{
 		{ns: "kube-system", name: "cilium", container: "cilium-agent", image: "quay.io/cilium/cilium:v1.19.0", kind: daemonSets, cpu: 100, mem: 256, system: true, release: "cilium"},
 		{ns: "kube-system", name: "cilium-operator", container: "cilium-operator", image: "quay.io/cilium/operator-generic:v1.19.0", kind: deployments, replicas: 1, cpu: 50, mem: 128, release: "cilium"},

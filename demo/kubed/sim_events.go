@@ -14,11 +14,12 @@ const eventLife = time.Hour
 
 // emit records an event about an object; the same one again raises its count.
 func (m *sim) emit(o object, res *resource, kind, reason, message string, source corev1.EventSource) {
-	m.change(func(t tx) { m.emitIn(t, o, res, kind, reason, message, source) })
+	m.change(func(t tx) { m.emitAt(t, o, res, kind, reason, message, source, m.now(), nil) })
 }
 
-func (m *sim) emitIn(t tx, o object, res *resource, kind, reason, message string, source corev1.EventSource) {
-	m.emitAt(t, o, res, kind, reason, message, source, m.now(), nil)
+// emitIn records a normal event as part of a change.
+func (m *sim) emitIn(t tx, o object, res *resource, reason, message string, source corev1.EventSource) {
+	m.emitAt(t, o, res, corev1.EventTypeNormal, reason, message, source, m.now(), nil)
 }
 
 func (m *sim) emitAt(t tx, o object, res *resource, kind, reason, message string, source corev1.EventSource, at metav1.Time, annotations map[string]string) {

@@ -243,7 +243,7 @@ func (m *sim) nodeLost(node string) {
 		if !ok {
 			return
 		}
-		m.emitIn(t, o, nodes, "Normal", "NodeNotReady", fmt.Sprintf("Node %s status is now: NodeNotReady", node),
+		m.emitIn(t, o, nodes, "NodeNotReady", fmt.Sprintf("Node %s status is now: NodeNotReady", node),
 			corev1.EventSource{Component: "node-controller"})
 		for _, o := range t.find(pods, "node", node) {
 			p, ok := o.(*corev1.Pod)
@@ -293,7 +293,7 @@ func (m *sim) taintEviction(node string) {
 		for _, o := range t.find(pods, "node", node) {
 			if p, ok := o.(*corev1.Pod); ok && p.DeletionTimestamp == nil && !staysForever(p) {
 				m.s.delete(t, pods, p, metav1.DeleteOptions{})
-				m.emitIn(t, p, pods, "Normal", "TaintManagerEviction", fmt.Sprintf("Marking for deletion Pod %s/%s", p.Namespace, p.Name),
+				m.emitIn(t, p, pods, "TaintManagerEviction", fmt.Sprintf("Marking for deletion Pod %s/%s", p.Namespace, p.Name),
 					corev1.EventSource{Component: "taint-eviction-controller"})
 			}
 		}
@@ -322,7 +322,7 @@ func (m *sim) kubeletStarts(node string) {
 				n = clone(n)
 				m.report(n)
 				t.put(nodes, n)
-				m.emitIn(t, n, nodes, "Normal", "Starting", "Starting kubelet.", corev1.EventSource{Component: "kubelet", Host: node})
+				m.emitIn(t, n, nodes, "Starting", "Starting kubelet.", corev1.EventSource{Component: "kubelet", Host: node})
 			}
 			return
 		}
@@ -347,7 +347,7 @@ func (m *sim) report(n *corev1.Node) {
 func (m *sim) register(t tx, node string) {
 	n := m.newNode(m.nodeOf(node), m.now())
 	t.put(nodes, n)
-	m.emitIn(t, n, nodes, "Normal", "RegisteredNode", fmt.Sprintf("Node %s event: Registered Node %s in Controller", node, node),
+	m.emitIn(t, n, nodes, "RegisteredNode", fmt.Sprintf("Node %s event: Registered Node %s in Controller", node, node),
 		corev1.EventSource{Component: "node-controller"})
 	for _, p := range m.mirrorPods(m.nodeOf(node), n) {
 		if _, ok := t.get(pods, p.Namespace, p.Name); !ok {

@@ -196,13 +196,13 @@ func (m *sim) replicaSet(t tx, r *appsv1.ReplicaSet) {
 		p := m.newPod(r.Spec.Template, ownerRef(replicaSets, r), r.Namespace, name)
 		p.GenerateName = r.Name + "-"
 		t.put(pods, p)
-		m.emitIn(t, r, replicaSets, "Normal", "SuccessfulCreate", "Created pod: "+name, corev1.EventSource{Component: "replicaset-controller"})
+		m.emitIn(t, r, replicaSets, "SuccessfulCreate", "Created pod: "+name, corev1.EventSource{Component: "replicaset-controller"})
 	}
 	for i := len(live) - 1; i >= want; i-- {
 		m.s.delete(t, pods, live[i], metav1.DeleteOptions{})
 	}
 	next := clone(r)
-	next.Status.Replicas, next.Status.FullyLabeledReplicas = int32(max(len(live), 0)), int32(len(live)) //nolint:gosec // a number of pods
+	next.Status.Replicas, next.Status.FullyLabeledReplicas = int32(max(len(live), 0)), int32(len(live))
 	next.Status.ReadyReplicas, next.Status.AvailableReplicas = ready, ready
 	next.Status.ObservedGeneration = r.Generation
 	if !sameObject(r, next) {
@@ -264,7 +264,7 @@ func (m *sim) statefulSet(t tx, w *appsv1.StatefulSet) {
 		p.Labels = with(p.Labels, appsv1.ControllerRevisionHashLabelKey, hash)
 		m.claimVolumes(p, w)
 		t.put(pods, p)
-		m.emitIn(t, w, statefulSets, "Normal", "SuccessfulCreate",
+		m.emitIn(t, w, statefulSets, "SuccessfulCreate",
 			fmt.Sprintf("create Pod %s in StatefulSet %s successful", name, w.Name), corev1.EventSource{Component: "statefulset-controller"})
 		break
 	}
@@ -274,7 +274,7 @@ func (m *sim) statefulSet(t tx, w *appsv1.StatefulSet) {
 		}
 	}
 	next := clone(w)
-	n := int32(len(byName)) //nolint:gosec // a number of pods
+	n := int32(len(byName))
 	next.Status.Replicas, next.Status.CurrentReplicas, next.Status.UpdatedReplicas = n, n, n
 	next.Status.ReadyReplicas, next.Status.AvailableReplicas = ready, ready
 	next.Status.ObservedGeneration, next.Status.CurrentRevision, next.Status.UpdateRevision = w.Generation, hash, hash
