@@ -219,6 +219,22 @@ func TestADeadNodeIsUnknownFromTheBeginning(t *testing.T) {
 	if err != nil || nodeReady(n) || len(n.Spec.Taints) != 2 {
 		t.Fatalf("%v %+v", err, n.Spec.Taints)
 	}
+	list, err := c.typed.CoreV1().Pods("").List(ctx(t), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stuck := 0
+	for _, p := range list.Items {
+		if p.DeletionTimestamp != nil {
+			stuck++
+		}
+		if time.Since(p.CreationTimestamp.Time) < time.Minute {
+			t.Errorf("%s/%s has only just been made", p.Namespace, p.Name)
+		}
+	}
+	if stuck == 0 {
+		t.Error("no pod is stuck on the node")
+	}
 	eventually(t, "its pods to be replaced on the others", func() bool { return everyDeploymentReady(t, c) })
 }
 

@@ -3,6 +3,7 @@ package kubed
 import (
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -91,12 +92,31 @@ func seedFaults(m *sim, t tx) {
 		lease := m.newLease(n.Name, node.UID)
 		lease.Spec.RenewTime = ptr(metav1.NewMicroTime(m.began.Add(-away - 40*time.Second)))
 		t.put(leases, lease)
-		m.emitAt(t, node, nodes, "Normal", "NodeNotReady", "Node "+n.Name+" status is now: NodeNotReady",
-			corev1.EventSource{Component: "node-controller"}, lost, nil)
 		for _, o := range t.find(pods, "node", n.Name) {
 			strand(m, t, o, lost)
 		}
+		m.replaceStranded(t, away-6*time.Minute)
+		m.emitAt(t, node, nodes, "Normal", "NodeNotReady", "Node "+n.Name+" status is now: NodeNotReady",
+			corev1.EventSource{Component: "node-controller"}, lost, nil)
 	}
+}
+
+// replaceStranded has the pods of a lost node running elsewhere since then.
+func (m *sim) replaceStranded(t tx, age time.Duration) {
+	for _, o := range t.list(replicaSets) {
+		if r, ok := o.(*appsv1.ReplicaSet); ok {
+			m.replicaSet(t, r)
+		}
+	}
+	for _, o := range t.list(pods) {
+		m.settlePod(t, o, age)
+	}
+	for _, o := range t.list(replicaSets) {
+		if r, ok := o.(*appsv1.ReplicaSet); ok {
+			m.replicaSet(t, r)
+		}
+	}
+	forgetEvents(t)
 }
 
 // strand leaves a pod on a node that is off: not ready, and terminating for good

@@ -101,13 +101,18 @@ func (m *sim) settle(t tx, list []app) {
 			}
 		}
 		for _, o := range t.list(pods) {
-			m.settlePod(t, o)
+			m.settlePod(t, o, m.someDays(o))
 		}
 	}
 	for _, o := range t.list(budgets) {
 		m.s.refreshBudget(t, asBudget(o))
 	}
-	for _, o := range t.list(events) { // those of the creations are long gone
+	forgetEvents(t)
+}
+
+// forgetEvents removes those that the making of the seed has caused.
+func forgetEvents(t tx) {
+	for _, o := range t.list(events) {
 		t.remove(events, o.GetNamespace(), o.GetName())
 	}
 }
@@ -126,7 +131,7 @@ func (m *sim) settleOne(t tx, a app) {
 		for range wanted(w) {
 			m.statefulSet(t, w)
 			for _, p := range podsOf(t, w) {
-				m.settlePod(t, p)
+				m.settlePod(t, p, m.someDays(p))
 			}
 		}
 		if o, ok = t.get(a.kind, a.ns, a.name); ok {
@@ -137,8 +142,13 @@ func (m *sim) settleOne(t tx, a app) {
 	}
 }
 
-// settlePod puts a new pod on a node and lets it have run since a moment of the past.
-func (m *sim) settlePod(t tx, o object) {
+// someDays is an age of a pod, which its name decides.
+func (m *sim) someDays(o object) time.Duration {
+	return time.Duration(between(m.scene.Seed, 5*3600, 12*24*3600, "age", o.GetNamespace(), o.GetName())) * time.Second
+}
+
+// settlePod puts a new pod on a node and lets it have run for as long as its age.
+func (m *sim) settlePod(t tx, o object, age time.Duration) {
 	p, ok := o.(*corev1.Pod)
 	if !ok || p.Status.Phase != corev1.PodPending {
 		return
@@ -148,7 +158,6 @@ func (m *sim) settlePod(t tx, o object) {
 		return
 	}
 	p = clone(p)
-	age := time.Duration(between(m.scene.Seed, 5*3600, 12*24*3600, "age", p.Namespace, p.Name)) * time.Second
 	p.CreationTimestamp = m.ago(age)
 	m.bind(t, p, node, m.ago(age))
 	m.setRunning(p, m.ago(age-12*time.Second))
