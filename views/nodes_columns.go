@@ -366,19 +366,27 @@ func (n *nodes) headline(r *cluster.Node) (ui.Role, string) {
 
 // silence says since when and why a machine gives no answer, and when it last did.
 func (n *nodes) silence(r *cluster.Node) string {
-	m := r.Machine
-	since := ""
-	if !m.Since.IsZero() {
-		since = " for " + n.ages.of(m.Since)
+	text := string(r.Machine.Err.Kind) + n.since(r)
+	if silent(r.Machine.Err.Kind) {
+		text = "no answer" + n.since(r) + ": " + string(r.Machine.Err.Kind)
 	}
-	text := "no answer" + since + ": " + string(m.Err.Kind)
-	if !silent(m.Err.Kind) {
-		text = string(m.Err.Kind) + since
+	return text + n.lastSeen(r) + prefixed(" · ", n.others(r))
+}
+
+// since is for how long the machine has given no answer.
+func (n *nodes) since(r *cluster.Node) string {
+	if r.Machine.Since.IsZero() {
+		return ""
 	}
-	if m.Has() {
-		text += " · last seen " + stamp(m.At, n.now())
+	return " for " + n.ages.of(r.Machine.Since)
+}
+
+// lastSeen is when the machine gave its last answer; empty if it never did.
+func (n *nodes) lastSeen(r *cluster.Node) string {
+	if !r.Machine.Has() {
+		return ""
 	}
-	return text + prefixed(" · ", n.others(r))
+	return " · last seen " + stamp(r.Machine.At, n.now())
 }
 
 // others are the notes that say something else than that Talos does not answer.
@@ -396,13 +404,15 @@ func (n *nodes) others(r *cluster.Node) string {
 // old values can stay beside it.
 const wideNote = 44
 
+// span says in place of the values that are not known why they are not, the
+// reason first: there is not much room, and the stage says the rest.
 func (n *nodes) span(p *ui.Pen, r *cluster.Node) bool {
 	if r.Machine.Err == nil || n.table.WidthOf("NOTE") >= wideNote {
 		return false
 	}
-	text := n.silence(r)
-	if n.table.WidthOf("NOTE") > 0 {
-		text = strings.TrimSuffix(text, prefixed(" · ", n.others(r)))
+	text := string(r.Machine.Err.Kind) + n.since(r) + n.lastSeen(r)
+	if n.table.WidthOf("NOTE") == 0 {
+		text += prefixed(" · ", n.others(r))
 	}
 	p.Put(ui.RoleUnknown, text)
 	return true
