@@ -86,7 +86,7 @@ func endpointAddress(written string) string {
 
 func newEndpoint(c *core, written string) *endpoint {
 	addr := endpointAddress(written)
-	host, _, _ := net.SplitHostPort(addr) //nolint:errcheck // endpointAddress joined it
+	host, _, _ := net.SplitHostPort(addr) // it was joined just now
 	return &endpoint{
 		addr: addr, host: host, client: c, kick: make(chan struct{}, 1),
 		state: EndpointConnecting, since: time.Now(),

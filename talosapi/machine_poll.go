@@ -91,7 +91,7 @@ func (m *machine) round(ctx context.Context, p *pollState) error {
 }
 
 // more reads the parts that are due less often. The machine did answer in this
-// round: a part that does not is left as it was, and asked again in a minute.
+// round: a part that does not is left as it was, and asked again soon.
 func (m *machine) more(ctx context.Context, p *pollState) error {
 	now := time.Now()
 	static, slow := now.Sub(p.static) >= staticEvery, now.Sub(p.slow) >= slowEvery
@@ -112,8 +112,9 @@ func (m *machine) more(ctx context.Context, p *pollState) error {
 	if static {
 		p.static = now
 	}
-	if !whole {
-		p.slow, p.static = now, now.Add(slowEvery-staticEvery)
+	if !whole { // soon again
+		soon := now.Add(2 * m.opt.Visible)
+		p.slow, p.static = soon.Add(-slowEvery), soon.Add(-staticEvery)
 	}
 	m.good(time.Now(), news)
 	return nil
