@@ -1,7 +1,8 @@
 // Package kubed is the Kubernetes side of a simulated cluster: an API server on
 // loopback with an object store of its own, and small controllers that keep the
-// cluster alive. It speaks the real protocol, so client-go, kubectl and the flux
-// command work against it; it needs no other program and no privileges.
+// cluster alive. It speaks the real protocol: client-go and kubectl work against
+// it, and the Flux kinds react to requests as Flux's controllers do. It needs no
+// other program and no privileges.
 package kubed
 
 import (
