@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long anything that must happen may take on a busy machine.
-const patience = 40 * time.Second
+const patience = 20 * time.Second
 
 // cockpit is the program in a terminal.
 type cockpit struct {
@@ -56,8 +56,8 @@ func start(t testing.TB, s setup) *cockpit {
 	return c
 }
 
-// demo runs the program on an embedded scene and waits for the first picture of it.
-func demo(t testing.TB, scene string, w, h int, args ...string) *cockpit {
+// demoOf runs the program on an embedded scene and waits for the first picture of it.
+func demoOf(t testing.TB, scene string, w, h int, args ...string) *cockpit {
 	t.Helper()
 	c := start(t, setup{w: w, h: h, args: append([]string{"--demo=" + scene}, args...)})
 	c.settled()

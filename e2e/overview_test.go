@@ -18,7 +18,7 @@ func TestOverview(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%dx%d", size.w, size.h), func(t *testing.T) {
 			t.Parallel()
-			c := demo(t, "turingpi", size.w, size.h)
+			c := demoOf(t, "turingpi", size.w, size.h)
 			c.seesRow("talos-test01", "cp ★", "running", "Ready", "%")
 			c.seesRow("talos-test02", "cp", "running", "Ready", "%")
 			c.seesRow("talos-test03", "wk", "running", "Ready", "%")
