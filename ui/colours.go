@@ -1,6 +1,12 @@
 package ui
 
-import "strconv"
+import (
+	"image/color"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
+)
 
 // paint is one role's look in every variant. A colour of zero is the
 // terminal's own; index 0 is the dark and 1 the light variant.
@@ -40,56 +46,62 @@ var colours = map[Role]paint{
 }
 
 // sgr is the sequence that starts the look; empty where it is the terminal's own.
+// lipgloss makes it, once a theme: painting is putting it before the text.
 func (p paint) sgr(l Look) string {
 	v := 0
 	if l.Light {
 		v = 1
 	}
-	codes := p.attr
+	style, attr := lipgloss.NewStyle(), p.attr
 	switch l.Depth {
 	case DepthTrue:
-		codes = join(codes, rgb("38;2;", p.rgb[v]), rgb("48;2;", p.under[v]))
+		style = style.Foreground(rgb(p.rgb[v])).Background(rgb(p.under[v]))
 	case Depth256:
-		codes = join(codes, indexed("38;5;", p.c256[v]), indexed("48;5;", p.u256[v]))
+		style = style.Foreground(indexed(p.c256[v])).Background(indexed(p.u256[v]))
 	case Depth16:
+		style = style.Foreground(sixteen(p.c16[v], 30)).Background(sixteen(p.u16[v], 40))
 		if p.a16 != "" {
-			codes = p.a16
+			attr = p.a16
 		}
-		codes = join(codes, indexed("", p.c16[v]), indexed("", p.u16[v]))
 	case DepthNone:
-		codes = p.plain
+		attr = p.plain
 	}
-	if codes == "" {
-		return ""
-	}
-	return "\x1b[" + codes + "m"
-}
-
-func rgb(kind string, c uint32) string {
-	if c == 0 {
-		return ""
-	}
-	part := func(shift uint) string { return strconv.Itoa(int(c >> shift & 0xff)) }
-	return kind + part(16) + ";" + part(8) + ";" + part(0)
-}
-
-func indexed(kind string, c uint8) string {
-	if c == 0 {
-		return ""
-	}
-	return kind + strconv.Itoa(int(c))
-}
-
-func join(codes ...string) string {
-	out := ""
-	for _, c := range codes {
-		switch {
-		case c == "":
-		case out == "":
-			out = c
-		default:
-			out += ";" + c
+	for _, one := range strings.Split(attr, ";") {
+		switch one {
+		case "1":
+			style = style.Bold(true)
+		case "2":
+			style = style.Faint(true)
+		case "7":
+			style = style.Reverse(true)
 		}
 	}
-	return out
+	before, _, _ := strings.Cut(style.Render("x"), "x")
+	return before
+}
+
+func rgb(c uint32) color.Color {
+	if c == 0 {
+		return lipgloss.NoColor{}
+	}
+	return color.RGBA{R: uint8(c >> 16 & 0xff), G: uint8(c >> 8 & 0xff), B: uint8(c & 0xff), A: 0xff}
+}
+
+func indexed(c uint8) color.Color {
+	if c == 0 {
+		return lipgloss.NoColor{}
+	}
+	return ansi.IndexedColor(c)
+}
+
+// sixteen turns an SGR code of the sixteen colours, whose normal ones start at
+// base, into the colour.
+func sixteen(code, base uint8) color.Color {
+	switch {
+	case code == 0:
+		return lipgloss.NoColor{}
+	case code >= 90:
+		return ansi.BasicColor(code - base - 60 + 8)
+	}
+	return ansi.BasicColor(code - base)
 }

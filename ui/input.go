@@ -1,33 +1,51 @@
 package ui
 
 import (
-	"unicode/utf8"
-
+	"charm.land/bubbles/v2/key"
+	"charm.land/bubbles/v2/textinput"
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/talos-cockpit/talos-cockpit/feed"
 )
 
-// Input is one line of text that the operator types. The zero Input is empty.
+// Input is one line of text that the operator types: a bubbles text input whose
+// text is always clean and which says which keys it took. The zero Input is empty.
 type Input struct {
-	text string
-	at   int // byte offset of the cursor
+	m     textinput.Model
+	ready bool
+}
+
+// model returns the text input, made at the first use.
+func (in *Input) model() *textinput.Model {
+	if !in.ready {
+		in.m, in.ready = textinput.New(), true
+		in.m.SetVirtualCursor(false)
+		in.m.KeyMap.Paste.SetEnabled(false) // it would read the clipboard of this host
+		in.m.KeyMap.AcceptSuggestion.SetEnabled(false)
+		in.m.KeyMap.NextSuggestion.SetEnabled(false)
+		in.m.KeyMap.PrevSuggestion.SetEnabled(false)
+		in.m.Focus()
+	}
+	return &in.m
 }
 
 // String is the text so far.
-func (in *Input) String() string { return in.text }
+func (in *Input) String() string { return in.model().Value() }
 
 // Set replaces the text and puts the cursor at its end.
 func (in *Input) Set(s string) {
-	in.text = feed.Clean(s)
-	in.at = len(in.text)
+	m := in.model()
+	m.SetValue(feed.Clean(s))
+	m.CursorEnd()
 }
 
 // Insert puts text at the cursor; what must not reach the terminal is left out.
 func (in *Input) Insert(s string) {
-	s = feed.Clean(s)
-	in.text = in.text[:in.at] + s + in.text[in.at:]
-	in.at += len(s)
+	m := in.model()
+	text, at := []rune(m.Value()), m.Position()
+	more := []rune(feed.Clean(s))
+	m.SetValue(string(text[:at]) + string(more) + string(text[at:]))
+	m.SetCursor(at + len(more))
 }
 
 // Key edits the text and reports whether the key was one for that.
@@ -36,64 +54,24 @@ func (in *Input) Key(msg tea.KeyPressMsg) bool {
 		in.Insert(msg.Text)
 		return true
 	}
-	switch msg.String() {
-	case "backspace", "ctrl+h":
-		in.cut(in.before(), in.at)
-	case "delete":
-		in.cut(in.at, in.after())
-	case "ctrl+w", "alt+backspace":
-		in.cut(in.wordStart(), in.at)
-	case "ctrl+u":
-		in.cut(0, in.at)
-	case "ctrl+k":
-		in.cut(in.at, len(in.text))
-	case "left":
-		in.at = in.before()
-	case "right":
-		in.at = in.after()
-	case "home", "ctrl+a":
-		in.at = 0
-	case "end", "ctrl+e":
-		in.at = len(in.text)
-	default:
+	m := in.model()
+	k := m.KeyMap
+	if !key.Matches(msg, k.CharacterForward, k.CharacterBackward, k.WordForward, k.WordBackward, k.DeleteWordBackward, k.DeleteWordForward,
+		k.DeleteAfterCursor, k.DeleteBeforeCursor, k.DeleteCharacterBackward, k.DeleteCharacterForward, k.LineStart, k.LineEnd) {
 		return false
 	}
+	in.m, _ = m.Update(msg) // its command blinks a cursor that the terminal draws
 	return true
 }
 
 // Line returns the text cut to the given width, and the cell of the cursor in
 // it. The part around the cursor stays in sight.
 func (in *Input) Line(width int) (line string, cursor int) {
-	before := in.text[:in.at]
-	for before != "" && Width(before) >= width {
-		_, n := utf8.DecodeRuneInString(before)
-		before = before[n:]
+	m := in.model()
+	text, at := []rune(m.Value()), m.Position()
+	before := text[:at]
+	for len(before) > 0 && Width(string(before)) >= width {
+		before = before[1:]
 	}
-	return Fit(before+in.text[in.at:], width), min(Width(before), max(width-1, 0))
-}
-
-func (in *Input) cut(from, to int) {
-	in.text = in.text[:from] + in.text[to:]
-	in.at = from
-}
-
-func (in *Input) before() int {
-	_, n := utf8.DecodeLastRuneInString(in.text[:in.at])
-	return in.at - n
-}
-
-func (in *Input) after() int {
-	_, n := utf8.DecodeRuneInString(in.text[in.at:])
-	return in.at + n
-}
-
-func (in *Input) wordStart() int {
-	i := in.at
-	for i > 0 && in.text[i-1] == ' ' {
-		i--
-	}
-	for i > 0 && in.text[i-1] != ' ' {
-		i--
-	}
-	return i
+	return Fit(string(before)+string(text[at:]), width), min(Width(string(before)), max(width-1, 0))
 }
