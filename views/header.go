@@ -186,7 +186,7 @@ func (x *bar) fluxCounts() ui.Segment {
 		}
 	}
 	if x.flux.Err != nil {
-		worst = ui.RoleUnknown
+		worst, text = ui.RoleUnknown, x.th.Shape(ui.RoleUnknown)+" "+text
 	}
 	return ui.Segment{Role: worst, Text: text, Drop: dropFlux}
 }
