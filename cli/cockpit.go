@@ -2,9 +2,11 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/board"
@@ -86,12 +88,13 @@ func (d *embedded) close() {
 }
 
 // inventory connects, waits until every source has answered or failed, and
-// returns what is known then.
-func (o *options) inventory(ctx context.Context, timeout time.Duration) (cluster.Inventory, error) {
+// returns what is known then, and what is wrong with the connection. The error
+// says why nothing is known that could be printed.
+func (o *options) inventory(ctx context.Context, timeout time.Duration) (cluster.Inventory, []cluster.Trouble, error) {
 	b := board.New(1, 1)
 	s, cleanup, err := o.session(b, nil)
 	if err != nil {
-		return cluster.Inventory{}, err
+		return cluster.Inventory{}, nil, err
 	}
 	defer cleanup()
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -107,20 +110,40 @@ func (o *options) inventory(ctx context.Context, timeout time.Duration) (cluster
 		s.Run(ctx)
 	}()
 	b.Gate.Pump(ctx, 20*time.Millisecond, func(feed.Topics) {
-		switch inv := b.Nodes.Load().Value; {
-		case complete(inv) && cpuKnown(inv), hopeless(b.Status.Load()):
+		switch inv, status := b.Nodes.Load().Value, b.Status.Load(); {
+		case complete(inv) && cpuKnown(inv) && judged(inv, status.Value), hopeless(status):
 			cancel()
 		case complete(inv) && late == nil:
-			late = time.AfterFunc(cpuPatience, cancel)
+			late = time.AfterFunc(latePatience, cancel)
 		}
 	})
 	inv, status := b.Nodes.Load().Value, b.Status.Load().Value
 	cancel()
 	<-done
-	if len(inv.Nodes) == 0 && len(status.Troubles) > 0 {
-		return inv, &status.Troubles[0]
+	return inv, status.Troubles, unusable(inv, status)
+}
+
+// unusable says why there is nothing to print: nobody answered, or two clusters
+// would be mixed into one.
+func unusable(inv cluster.Inventory, status cluster.Status) error {
+	if status.Proof == cluster.ProofDifferent {
+		return &cluster.Trouble{Kind: cluster.TroubleDifferentPlace, What: "talosconfig and kubeconfig are different clusters: " + status.ProofWhy}
 	}
-	return inv, nil
+	answered := slices.ContainsFunc(inv.Nodes, func(n cluster.Node) bool { return n.Machine.Has() || n.Kube != nil })
+	if answered || len(status.Troubles) == 0 {
+		return nil
+	}
+	all := make([]error, len(status.Troubles))
+	for i := range status.Troubles {
+		all[i] = &status.Troubles[i]
+	}
+	return errors.Join(all...)
+}
+
+// judged reports whether it is known that both sides are the same cluster, as
+// far as both sides answer.
+func judged(inv cluster.Inventory, status cluster.Status) bool {
+	return status.Proof != cluster.ProofPending || inv.KubeErr != nil || inv.TalosErr != nil
 }
 
 // complete reports whether every source has said something about every node.
@@ -143,9 +166,9 @@ func complete(inv cluster.Inventory) bool {
 	return kubeKnown && len(inv.Nodes) > 0
 }
 
-// cpuPatience is how long the CPU is waited for once all else is known: a
-// counter that stands still never gives a share.
-const cpuPatience = 4 * time.Second
+// latePatience is how long the CPU and the proof are waited for once all else is
+// known: a counter that stands still never gives a share.
+const latePatience = 4 * time.Second
 
 // cpuKnown reports whether there was the second sample that a busy share needs.
 func cpuKnown(inv cluster.Inventory) bool {

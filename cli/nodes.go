@@ -21,6 +21,7 @@ func nodesCommand(o *options) *cobra.Command {
 		Use:   "nodes",
 		Short: "Print every node once, worst first",
 		Long: "Prints every node that Talos discovery, Kubernetes, etcd or the checkout knows, merged to one row, worst first.\n\n" +
+			"What is wrong with the connection goes to standard error.\n\n" +
 			"Exit code: 0 all well, 1 warnings, 2 something failed or is unknown, 3 usage or no connection.",
 		Example: "  talos-cockpit nodes\n  talos-cockpit nodes -o json | jq '.nodes[].name'\n  talos-cockpit --demo nodes",
 		Args:    cobra.NoArgs,
@@ -31,9 +32,12 @@ func nodesCommand(o *options) *cobra.Command {
 			}
 			ctx, stop := untilSignal(cmd.Context())
 			defer stop()
-			inv, err := o.inventory(ctx, timeout)
+			inv, troubles, err := o.inventory(ctx, timeout)
 			if err != nil {
 				return err
+			}
+			for i := range troubles {
+				fmt.Fprintln(cmd.ErrOrStderr(), "talos-cockpit: "+troubles[i].Error())
 			}
 			if err := write(cmd.OutOrStdout(), inv, time.Now()); err != nil {
 				return fmt.Errorf("cannot write the nodes: %w", err)

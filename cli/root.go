@@ -28,7 +28,9 @@ func Main(ctx context.Context, args []string) int {
 		fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
 	var e exit
 	if err != nil && !errors.As(err, &e) {
-		fmt.Fprintln(os.Stderr, "talos-cockpit: "+sentence(err))
+		for line := range strings.Lines(sentence(err)) {
+			fmt.Fprintln(os.Stderr, "talos-cockpit: "+strings.TrimSuffix(line, "\n"))
+		}
 	}
 	return code(err)
 }

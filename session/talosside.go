@@ -44,7 +44,7 @@ func (l *link) openTalos(ctx context.Context, f Found) *talosapi.Client {
 		if err == nil {
 			var client *talosapi.Client
 			if client, err = talosapi.Open(cfg, talosapi.Options{Dial: l.s.opts.Dial}); err == nil {
-				l.status.trouble(fromTalosconfig)
+				l.status.trouble(fromTalosconfig, wrongRole(cfg)...)
 				return client
 			}
 		}
@@ -53,6 +53,21 @@ func (l *link) openTalos(ctx context.Context, f Found) *talosapi.Client {
 			return nil
 		}
 	}
+}
+
+// readers are the roles of the Talos API that may read a cluster.
+var readers = []string{"os:admin", "os:operator", "os:reader"}
+
+// wrongRole says that the talosconfig is for something else than looking at a cluster.
+func wrongRole(cfg *talosapi.Config) []cluster.Trouble {
+	if len(cfg.Roles) == 0 || slices.ContainsFunc(cfg.Roles, func(r string) bool { return slices.Contains(readers, r) }) {
+		return nil
+	}
+	return []cluster.Trouble{{
+		Kind: cluster.TroubleForbidden,
+		What: "the talosconfig has the role " + strings.Join(cfg.Roles, ", ") + ", which may not read the state of nodes",
+		Do:   "take one of role os:reader, os:operator or os:admin",
+	}}
 }
 
 // trouble is the error as cluster.Trouble; the data layer makes them all so.

@@ -104,8 +104,23 @@ func (s *Shell) headerLine(bar Bar, now time.Time, width int) string {
 	return spread(left, right, width)
 }
 
+// maxBanner is how many rows the banner takes at most.
+const maxBanner = 2
+
+// bannerRows is how many rows the banner would like: one each, or two for a
+// single one that is too long for one.
+func (s *Shell) bannerRows() int {
+	if len(s.bar.Banner) == 1 && Width(s.bar.Banner[0].Text)+4 > s.layout.W {
+		return maxBanner
+	}
+	return min(len(s.bar.Banner), maxBanner)
+}
+
 // bannerLines draws at most n rows; what does not fit is counted in the last one.
 func (s *Shell) bannerLines(bar Bar, n, width int) []string {
+	if len(bar.Banner) == 1 && n > 1 {
+		return s.longBanner(bar.Banner[0], n, width)
+	}
 	var out []string
 	for i := range min(n, len(bar.Banner)) {
 		seg := bar.Banner[i]
@@ -115,6 +130,22 @@ func (s *Shell) bannerLines(bar Bar, n, width int) []string {
 			more = " +" + plural(hidden, "more") + " "
 		}
 		out = append(out, s.theme.Paint(seg.Role, spread(text, more, width)))
+	}
+	return out
+}
+
+// longBanner folds a single banner into n rows.
+func (s *Shell) longBanner(seg Segment, n, width int) []string {
+	var out []string
+	head := " " + s.theme.Shape(seg.Role) + " "
+	rows := Fold(seg.Text, max(width-4, 1))
+	for i := range min(n, len(rows)) {
+		text := rows[i]
+		if i == n-1 {
+			text = cut(strings.Join(rows[i:], " "), max(width-4, 1))
+		}
+		out = append(out, s.theme.Paint(seg.Role, Fit(head+text, width)))
+		head = Blank(Width(head))
 	}
 	return out
 }

@@ -53,7 +53,7 @@ func (s *Shell) resize(w, h int) {
 // relayout computes the places anew and marks what moved.
 func (s *Shell) relayout() {
 	s.layout = Arrange(s.layout.W, s.layout.H, LayoutOptions{
-		Panes: len(s.panes), Focus: s.focus, Zoom: s.zoom, Banner: len(s.bar.Banner),
+		Panes: len(s.panes), Focus: s.focus, Zoom: s.zoom, Banner: s.bannerRows(),
 	})
 	var shown []keymap.Scope
 	for i, p := range s.panes {
@@ -76,11 +76,11 @@ func (s *Shell) relayout() {
 
 // refreshBars asks for the bar and draws it again if it differs.
 func (s *Shell) refreshBars() {
-	rows := len(s.bar.Banner)
+	rows := s.bannerRows()
 	if s.opts.Bar != nil {
 		s.bar = s.opts.Bar(s.now(), s.layout.W)
 	}
-	if min(rows, 2) != min(len(s.bar.Banner), 2) {
+	if rows != s.bannerRows() {
 		s.relayout()
 		return
 	}

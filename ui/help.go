@@ -20,8 +20,24 @@ func (s *Shell) openHelp() {
 // openMessages shows the messages so far.
 func (s *Shell) openMessages() {
 	s.open(&reader{title: "Messages", wide: s.layout.W, make: func(width int) []string {
-		return s.toasts.historyLines(s.theme, width)
+		return append(s.bannerInFull(width), s.toasts.historyLines(s.theme, width)...)
 	}})
+}
+
+// bannerInFull is the banner with nothing cut, and a blank line.
+func (s *Shell) bannerInFull(width int) []string {
+	var out []string
+	for _, seg := range s.bar.Banner {
+		head := s.theme.Shape(seg.Role) + " "
+		for _, part := range Fold(seg.Text, max(width-2, 1)) {
+			out = append(out, s.theme.Paint(seg.Role, Fit(head+part, width)))
+			head = Blank(2)
+		}
+	}
+	if len(out) > 0 {
+		out = append(out, Blank(width))
+	}
+	return out
 }
 
 // helpLines draws the sections one below the other, in as many columns as fit.

@@ -43,6 +43,10 @@ type Table[T any] struct {
 	// Span, if set, writes one long text in place of the row's Fleeting cells;
 	// it returns false for rows that have none.
 	Span func(p *Pen, row *T) bool
+	// Brief, if set, draws the whole row where the table is narrower than
+	// BriefUnder, instead of columns that would take their room from one another.
+	Brief      func(p *Pen, row *T)
+	BriefUnder int
 	// Empty is shown when there are rows but none matches, and None when there are none.
 	Empty, None string
 

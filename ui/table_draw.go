@@ -9,9 +9,15 @@ func (t *Table[T]) AppendTo(out []string, width, height int, focused bool) []str
 	if t.laidOut != width {
 		t.layout(width)
 	}
-	t.height = height - 1
+	t.head = 1
+	if t.brief(width) && t.sortBy < 0 {
+		t.head = 0
+	}
+	t.height = height - t.head
 	t.scroll()
-	out = append(out, t.header(width))
+	if t.head > 0 {
+		out = append(out, t.header(width))
+	}
 	for y := range t.height {
 		i := t.top + y
 		switch {
@@ -141,10 +147,18 @@ func (t *Table[T]) spread(left int) {
 	}
 }
 
+// brief reports whether rows of that width are drawn by Brief.
+func (t *Table[T]) brief(width int) bool { return t.Brief != nil && width < t.BriefUnder }
+
 func (t *Table[T]) header(width int) string {
 	p := t.pen
 	p.Start(width)
 	p.Skip(gutter)
+	if t.brief(width) {
+		p.Skip(gapOfSigns + 1)
+		p.Put(RoleHeader, "by "+t.columns[t.sortBy].Title)
+		return p.Line()
+	}
 	for i, pl := range t.plan {
 		c := &t.columns[pl.col]
 		p.Skip(t.gapBefore(i))
@@ -174,7 +188,11 @@ func (t *Table[T]) row(width, i int, focused bool) string {
 	default:
 		p.Skip(gutter)
 	}
-	t.cells(p, row)
+	if t.brief(width) {
+		t.Brief(p, row)
+	} else {
+		t.cells(p, row)
+	}
 	line := p.Line()
 	if i == t.cursor && focused {
 		return p.th.Over(RoleCursor, line)

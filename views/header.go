@@ -194,9 +194,12 @@ func (x *bar) fluxCounts() ui.Segment {
 // right names what is old. Live data has no age, so that an idle screen draws nothing.
 func (x *bar) right() []ui.Segment {
 	var out []ui.Segment
-	old := func(what string, since time.Time) {
+	old := func(what string, since time.Time, ever bool) {
 		text := what + " old"
-		if !since.IsZero() {
+		switch {
+		case !ever:
+			text = "no " + what
+		case !since.IsZero():
 			text = what + " " + age(x.now.Sub(since)) + " old"
 		}
 		out = append(out, ui.Segment{Role: ui.RoleUnknown, Text: x.th.Shape(ui.RoleUnknown) + " " + text, Drop: len(out) + 1})
@@ -204,15 +207,15 @@ func (x *bar) right() []ui.Segment {
 	inv := x.nodes.Value
 	switch {
 	case x.nodes.Err != nil && x.nodes.Has():
-		old("nodes", x.nodes.At)
+		old("nodes", x.nodes.At, true)
 	case inv.TalosErr != nil:
-		old("Talos", inv.TalosSince)
+		old("Talos", inv.TalosSince, slices.ContainsFunc(inv.Nodes, func(n cluster.Node) bool { return n.Machine.Has() }))
 	}
 	if inv.KubeErr != nil {
-		old("k8s", inv.KubeSince)
+		old("k8s", inv.KubeSince, slices.ContainsFunc(inv.Nodes, func(n cluster.Node) bool { return n.Kube != nil }))
 	}
 	if x.flux.Err != nil && x.flux.Has() && inv.KubeErr == nil {
-		old("flux", x.flux.Since)
+		old("flux", x.flux.Since, true)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -133,6 +134,8 @@ func (n *nodes) headlines(width, height int) []string {
 	inv := n.snap.Value
 	switch {
 	case height < 3:
+	case !n.snap.Has() && n.snap.Err == nil && n.noEndpoints():
+		say(ui.RoleUnknown, "no Talos endpoint is known, so nobody can be asked")
 	case !n.snap.Has() && n.snap.Err == nil:
 		say(ui.RoleBusy, "asking the endpoints…")
 	case n.snap.Err != nil:
@@ -142,9 +145,19 @@ func (n *nodes) headlines(width, height int) []string {
 		say(ui.RoleUnknown, "no Talos endpoint answers, since "+n.ages.of(inv.TalosSince)+": "+inv.TalosErr.What)
 	}
 	if inv.KubeErr != nil && height >= 5 {
-		say(ui.RoleUnknown, "Kubernetes columns are old, since "+n.ages.of(inv.KubeSince)+": "+inv.KubeErr.What)
+		state := "Kubernetes is not known"
+		if slices.ContainsFunc(inv.Nodes, func(r cluster.Node) bool { return r.Kube != nil }) {
+			state = "Kubernetes columns are old"
+		}
+		say(ui.RoleUnknown, state+", since "+n.ages.of(inv.KubeSince)+": "+inv.KubeErr.What)
 	}
 	return out
+}
+
+// noEndpoints reports whether something keeps the cockpit from having anybody to ask.
+func (n *nodes) noEndpoints() bool {
+	s := n.board.Status.Load().Value
+	return len(s.Endpoints) == 0 && len(s.Troubles) > 0
 }
 
 // noteLine says all notes of the selected row, where its column shows less.

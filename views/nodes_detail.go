@@ -80,11 +80,11 @@ func (n *nodes) composeMachine(d *document, r *cluster.Node) {
 		return
 	}
 	d.field("Talos", look, talosVersion(r)+prefixed(" on ", m.Platform)+prefixed(" ", m.Arch))
-	d.field("stage", look, string(m.Stage)+readyText(m.Ready))
+	d.field("stage", look, firstOf(string(m.Stage), "?")+readyText(m.Ready))
 	for _, u := range m.Unmet {
 		d.field("unmet", ui.RoleWarn, u.Name+": "+u.Reason)
 	}
-	d.field("CPU", look, optText(m.CPU, percent)+optText(m.Cores, func(c int) string { return " of " + plural(c, "core") }))
+	d.field("CPU", look, firstOf(optText(m.CPU, percent), "?")+optText(m.Cores, func(c int) string { return " of " + plural(c, "core") }))
 	d.field("memory", look, optText(m.Memory, func(u cluster.Usage) string { return usage(u) + "  " + percent(u.Share()) }))
 	d.field("/var", look, optText(m.Disk, func(u cluster.Usage) string { return usage(u) + "  " + percent(u.Share()) }))
 	if boot, ok := m.BootTime.Get(); ok && !boot.IsZero() {
