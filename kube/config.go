@@ -35,8 +35,6 @@ type Config struct {
 	CA []byte
 	// Expiry is the end of the client certificate; zero: there is none, such as with a token.
 	Expiry time.Time
-	// Insecure says that the file asks to skip the check of the server's certificate.
-	Insecure bool
 	// Plugin is the command of a credential plugin, empty if there is none.
 	Plugin string
 
@@ -47,7 +45,8 @@ type Config struct {
 // $KUBECONFIG (the first mention of an entry wins, missing files are passed
 // over unless all are missing), and picks the named context; an empty name is
 // the current context. Each error is a *cluster.Trouble. An expired client
-// certificate is one too, and comes with the Config, so that it can be shown.
+// certificate is one too, and so is a server whose certificate is not to be
+// checked; both come with the Config, so that it can be shown.
 func LoadConfig(paths []string, context string) (*Config, error) {
 	found, err := readable(paths)
 	if err != nil {
@@ -128,14 +127,37 @@ func pick(merged *api.Config, paths []string, context string) (*Config, error) {
 		return nil, badFile(paths[0], err)
 	}
 	cfg.rest = rc
-	cfg.Server, cfg.Insecure = rc.Host, rc.Insecure
+	cfg.Server = rc.Host
 	if u, err := url.Parse(rc.Host); err == nil {
 		cfg.Host = u.Hostname()
 	}
 	if rc.ExecProvider != nil {
 		cfg.Plugin = rc.ExecProvider.Command
 	}
-	return cfg, cfg.readCertificates(paths[0])
+	if err := cfg.readCertificates(paths[0]); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.verifiable()
+}
+
+// verifiable says why nobody could tell which server answers: the cockpit checks
+// certificates always.
+func (c *Config) verifiable() error {
+	t := &cluster.Trouble{Kind: cluster.TroubleBadFile, Do: "fetch a kubeconfig that names the certificate authority: talosctl kubeconfig"}
+	where := fmt.Sprintf("context %q in %s", c.Context, strings.Join(c.Paths, ", "))
+	u, _, err := rest.DefaultServerUrlFor(c.rest)
+	switch {
+	case err != nil:
+		return badFile(c.Paths[0], err)
+	case c.rest.Insecure:
+		t.What = where + " asks to skip the check of the API server's certificate, which the cockpit never does"
+	case u.Scheme != "https":
+		t.What = where + ": the API server is asked without TLS, so nobody can tell which one answers"
+	default:
+		return nil
+	}
+	t.What = feed.Clean(t.What)
+	return t
 }
 
 // contextName is the context to use: the wanted one, the current one, or the only one.
@@ -218,6 +240,7 @@ func (c *Config) readCertificates(path string) error {
 			return badPEM(path, c.rest.CAFile, fmt.Sprintf("the certificate authority of cluster %q", c.Cluster))
 		}
 		c.CA = ca
+		c.rest.CAData, c.rest.CAFile = ca, "" // what is checked against is what was read here
 	}
 	client, err := bytesOr(c.rest.CertData, c.rest.CertFile)
 	if err != nil {

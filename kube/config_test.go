@@ -133,6 +133,10 @@ func TestConfigTroubles(t *testing.T) {
 		"no server":          {strings.Replace(good, "server: https", "proxy: https", 1), "", cluster.TroubleBadFile, `needs the server of cluster "turingpi"`},
 		"bad certificate":    {replaceLine(good, "client-certificate-data", "aGVsbG8="), "", cluster.TroubleBadFile, "is not a PEM certificate"},
 		"bad base64":         {replaceLine(good, "client-certificate-data", "%%%"), "", cluster.TroubleBadFile, "illegal base64"},
+		"check skipped":      {unchecked(good, "server: https://192.168.13.10:6443\n    insecure-skip-tls-verify: true"), "", cluster.TroubleBadFile, "asks to skip the check of the API server's certificate"},
+		"check against name": {unchecked(good, "server: https://192.168.13.10:6443\n    insecure-skip-tls-verify: true\n    tls-server-name: x"), "", cluster.TroubleBadFile, "asks to skip the check"},
+		"plain HTTP":         {strings.Replace(good, "server: https", "server: http", 1), "", cluster.TroubleBadFile, "is asked without TLS"},
+		"no scheme":          {unchecked(good, "server: 192.168.13.10:8080"), "", cluster.TroubleBadFile, "is asked without TLS"},
 		"control sequences":  {good, "a\x1b[31mb", cluster.TroubleBadFile, `has no context`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -142,6 +146,29 @@ func TestConfigTroubles(t *testing.T) {
 				t.Errorf("control sequences in %q", err)
 			}
 		})
+	}
+}
+
+// unchecked is the kubeconfig with other lines in place of the server and its CA.
+func unchecked(s, lines string) string {
+	before, rest, _ := strings.Cut(s, "server: ")
+	_, after, _ := strings.Cut(rest, "certificate-authority-data: ")
+	_, after, _ = strings.Cut(after, "\n")
+	return before + lines + "\n" + after
+}
+
+// The certificates that the server is checked against are those that the proof
+// of the same cluster goes by, even if the file changes meanwhile.
+func TestAuthorityIsReadOnce(t *testing.T) {
+	good := kubeconfig(t, time.Now().Add(time.Hour), "a")
+	ca, _ := certificate(t, time.Now().Add(time.Hour))
+	file := write(t, "ca.pem", string(ca))
+	cfg, err := LoadConfig([]string{write(t, "config", unchecked(good, "server: https://192.168.13.10:6443\n    certificate-authority: "+file))}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(cfg.CA) != string(ca) || string(cfg.rest.CAData) != string(ca) || cfg.rest.CAFile != "" {
+		t.Errorf("the CA is %q, the server is checked against %q and the file %q", cfg.CA, cfg.rest.CAData, cfg.rest.CAFile)
 	}
 }
 
