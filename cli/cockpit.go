@@ -228,15 +228,17 @@ func (o *options) cockpit(ctx context.Context) error {
 	return err
 }
 
-// runScreen runs the session beside the screen and waits for both to end.
+// runScreen runs the session beside the screen, from the first frame on, and
+// waits for both to end.
 func runScreen(ctx context.Context, shell *ui.Shell, s *session.Session, gate *feed.Gate) error {
 	background, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
+	drawn, done := make(chan struct{}), make(chan struct{})
 	shell.Crash().Go(func() {
 		defer close(done)
+		<-drawn
 		s.Run(background)
 	})
-	err := ui.Run(ctx, shell, ui.RunOptions{Gate: gate})
+	err := ui.Run(ctx, shell, ui.RunOptions{Gate: gate, Drawn: func() { close(drawn) }})
 	cancel()
 	<-done
 	return err

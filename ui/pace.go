@@ -2,6 +2,7 @@ package ui
 
 import (
 	"reflect"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -9,9 +10,10 @@ import (
 )
 
 const (
-	fastPace = time.Second / 60 // while something changes
-	slowPace = time.Second      // while nothing does
-	calmTime = 500 * time.Millisecond
+	firstPace = time.Millisecond // the first frame waits for nothing
+	fastPace  = time.Second / 60 // while something changes
+	slowPace  = 5 * time.Second  // while nothing does
+	calmTime  = 3 * fastPace     // after a change: enough to draw it
 )
 
 // pacer slows the renderer's ticker down while nothing changes. Bubble Tea wakes
@@ -20,48 +22,73 @@ const (
 // ticker is looked up by name; where there is none it keeps its own pace.
 type pacer struct {
 	ticker **time.Ticker // a field of the program; nil: not found
-	fast   bool
-	last   time.Time // of the last change
+
+	mu   sync.Mutex
+	pace time.Duration // of the ticker now; 0: Bubble Tea's own
+	calm *time.Timer   // slows down
+	over bool          // the program has ended
 }
 
 // newPacer finds the ticker of the program.
-func newPacer(p *tea.Program) pacer {
+func newPacer(p *tea.Program) *pacer {
 	f := reflect.ValueOf(p).Elem().FieldByName("ticker")
 	if !f.IsValid() || f.Type() != reflect.TypeFor[*time.Ticker]() {
-		return pacer{fast: true}
+		return &pacer{}
 	}
-	return pacer{ticker: (**time.Ticker)(unsafe.Pointer(f.UnsafeAddr())), fast: true}
+	return &pacer{ticker: (**time.Ticker)(unsafe.Pointer(f.UnsafeAddr()))}
 }
 
-// step is called after each message, in the goroutine that owns the program:
-// busy says that there is something to draw or to send.
-func (p *pacer) step(busy bool, now time.Time) {
-	switch {
-	case busy:
-		p.last = now
-		p.set(true)
-	case now.Sub(p.last) > calmTime:
-		p.set(false)
-	}
-}
-
-func (p *pacer) set(fast bool) {
-	if fast == p.fast || p.ticker == nil || *p.ticker == nil {
+// hurry says that there is something to draw or to send. It is called in the
+// goroutine that owns the program.
+func (p *pacer) hurry(pace time.Duration) {
+	if p == nil || p.ticker == nil || *p.ticker == nil {
 		return
 	}
-	p.fast = fast
-	if fast {
-		(*p.ticker).Reset(fastPace)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.over {
+		return
+	}
+	p.set(*p.ticker, pace)
+	if p.calm == nil {
+		t := *p.ticker
+		p.calm = time.AfterFunc(calmTime, func() { p.slow(t) })
 	} else {
-		(*p.ticker).Reset(slowPace)
+		p.calm.Reset(calmTime)
 	}
 }
 
-// busy reports whether a message gives the renderer something to do.
-func (s *Shell) busy(msg tea.Msg) bool {
+func (p *pacer) slow(t *time.Ticker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.set(t, slowPace)
+	}
+}
+
+func (p *pacer) set(t *time.Ticker, pace time.Duration) {
+	if pace != p.pace {
+		p.pace = pace
+		t.Reset(pace)
+	}
+}
+
+// end leaves the ticker alone from now on.
+func (p *pacer) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.over = true
+	if p.calm != nil {
+		p.calm.Stop()
+	}
+}
+
+// sends reports whether a message may make Bubble Tea write something besides
+// the view; what changes the view is known when it is built.
+func sends(msg tea.Msg) bool {
 	switch msg.(type) {
 	case TickMsg, ChangedMsg:
-		return s.stale
+		return false
 	default:
 		return true
 	}

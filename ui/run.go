@@ -34,6 +34,9 @@ type RunOptions struct {
 	Output io.Writer
 	// Env is the environment of the terminal; nil: the process' own.
 	Env []string
+	// Drawn, if not nil, is called once the first frame is drawn, or when the
+	// program ends without one. Run waits for it to return.
+	Drawn func()
 	// Signals are those that end the program; nil: SIGINT, SIGTERM and SIGHUP.
 	Signals []os.Signal
 }
@@ -52,8 +55,10 @@ func (e *SignalError) Error() string { return "ended by signal: " + e.Signal.Str
 func Run(ctx context.Context, s *Shell, o RunOptions) error {
 	inner, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
-	p := tea.NewProgram(s, s.programOptions(inner, o)...)
+	var out line
+	p := tea.NewProgram(s, s.programOptions(inner, o, &out)...)
 	s.pace = newPacer(p)
+	defer s.pace.end()
 
 	signals := o.Signals
 	if signals == nil {
@@ -72,10 +77,24 @@ func Run(ctx context.Context, s *Shell, o RunOptions) error {
 			leave(inner, kill, p)
 		}
 	})
+	if o.Drawn != nil {
+		drawn := make(chan struct{})
+		s.drawn = drawn
+		start(func() {
+			select {
+			case <-drawn:
+			case <-inner.Done():
+			}
+			o.Drawn()
+		})
+	}
 	start(func() { beat(inner, p) })
 	if o.Gate != nil {
 		start(func() {
-			o.Gate.Pump(inner, pumpInterval, func(t feed.Topics) { p.Send(ChangedMsg(t)) })
+			o.Gate.Pump(inner, pumpInterval, func(t feed.Topics) {
+				out.wait(inner)
+				p.Send(ChangedMsg(t))
+			})
 		})
 	}
 	_, err := p.Run()
@@ -85,13 +104,13 @@ func Run(ctx context.Context, s *Shell, o RunOptions) error {
 	return s.outcome(<-cause, err)
 }
 
-func (s *Shell) programOptions(ctx context.Context, o RunOptions) []tea.ProgramOption {
-	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithoutSignalHandler()}
+func (s *Shell) programOptions(ctx context.Context, o RunOptions, out *line) []tea.ProgramOption {
+	if o.Output == nil {
+		o.Output = os.Stdout
+	}
+	opts := []tea.ProgramOption{tea.WithContext(ctx), tea.WithoutSignalHandler(), tea.WithOutput(out.through(o.Output))}
 	if o.Input != nil {
 		opts = append(opts, tea.WithInput(o.Input))
-	}
-	if o.Output != nil {
-		opts = append(opts, tea.WithOutput(o.Output))
 	}
 	if o.Env != nil {
 		opts = append(opts, tea.WithEnvironment(o.Env))

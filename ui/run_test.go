@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -253,26 +254,45 @@ func TestPacerFindsTheTicker(t *testing.T) {
 }
 
 func TestPacerFollowsWhatHappens(t *testing.T) {
-	ticker := time.NewTicker(time.Hour)
-	defer ticker.Stop()
-	f := newFakes(Look{})
-	f.pace = pacer{ticker: &ticker, fast: true}
-	f.size(80, 24)
-	f.frame()
-	if !f.pace.fast {
-		t.Error("slow while the screen is drawn")
-	}
-	f.pace.last = f.pace.last.Add(-time.Minute)
-	f.send(TickMsg{})
-	if f.pace.fast {
-		t.Error("fast though nothing happens")
-	}
-	f.send(ChangedMsg(topicPlan.Set())) // not on the screen
-	if f.pace.fast {
-		t.Error("fast because of a pane that is not shown")
-	}
-	f.send(ChangedMsg(topicLogs.Set()))
-	if !f.pace.fast {
-		t.Error("slow though a pane changed")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ticker := time.NewTicker(time.Hour)
+		defer ticker.Stop()
+		f := newFakes(Look{})
+		f.pace = &pacer{ticker: &ticker}
+		defer f.pace.end()
+		drawn := make(chan struct{})
+		f.drawn = drawn
+		pace := func() time.Duration {
+			f.pace.mu.Lock()
+			defer f.pace.mu.Unlock()
+			return f.pace.pace
+		}
+		f.size(80, 24)
+		f.frame()
+		<-drawn
+		if pace() != firstPace {
+			t.Error("the first frame has to wait")
+		}
+		time.Sleep(2 * calmTime)
+		f.send(TickMsg{})
+		f.frame()
+		if pace() != slowPace {
+			t.Error("fast though nothing happens")
+		}
+		f.send(ChangedMsg(topicPlan.Set())) // not on the screen
+		f.frame()
+		if pace() != slowPace {
+			t.Error("fast because of a pane that is not shown")
+		}
+		f.send(ChangedMsg(topicLogs.Set()))
+		f.frame()
+		if pace() != fastPace {
+			t.Error("slow though a pane changed")
+		}
+		time.Sleep(2 * calmTime)
+		f.press("?")
+		if pace() != fastPace {
+			t.Error("slow though a key was pressed")
+		}
+	})
 }

@@ -55,11 +55,12 @@ type Shell struct {
 	now   func() time.Time
 	crash *Crash
 	env   terminalEnv
-	pace  pacer
+	pace  *pacer // nil: not run on a terminal
 
 	panes  []*paneCache
 	focus  int
 	zoom   bool
+	whole  bool // what is open in the focused pane needs the whole area
 	mouse  bool
 	layout Layout
 	shown  []keymap.Scope
@@ -74,7 +75,8 @@ type Shell struct {
 	overlay  overlay
 	toasts   toasts
 	started  bool
-	leaving  bool // the last frame is blank: tmux 3.3 mixes it into the shell's screen after a resize
+	drawn    chan struct{} // closed with the first frame; nil: it was
+	leaving  bool          // the last frame is blank: tmux 3.3 mixes it into the shell's screen after a resize
 	stale    bool
 	view     tea.View
 	frame    []byte
@@ -126,7 +128,9 @@ func (s *Shell) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	}()
 	start := time.Now()
 	cmd = s.dispatch(msg)
-	s.pace.step(s.busy(msg), start)
+	if sends(msg) {
+		s.pace.hurry(fastPace)
+	}
 	if s.opts.Debug != nil {
 		s.logTiming("update", msg, time.Since(start))
 	}
@@ -149,10 +153,22 @@ func (s *Shell) View() (v tea.View) {
 	s.rebuilds++
 	s.view = s.build()
 	s.stale = false
+	s.built()
 	if s.opts.Debug != nil {
 		s.logTiming("view", nil, time.Since(start))
 	}
 	return s.view
+}
+
+// built makes the renderer draw the new frame soon, the first one at once.
+func (s *Shell) built() {
+	if !s.started || s.drawn == nil {
+		s.pace.hurry(fastPace)
+		return
+	}
+	s.pace.hurry(firstPace)
+	close(s.drawn)
+	s.drawn = nil
 }
 
 // dispatch hands the message to whom it concerns.
