@@ -34,9 +34,13 @@ type Options struct {
 	// Kubeconfig makes the admin kubeconfig that the call Kubeconfig hands out;
 	// without it the call is Unimplemented.
 	Kubeconfig func(ctx context.Context) ([]byte, error)
-	// Pods says what runs on a node beside the static pods of a control plane;
-	// it is asked at every call. Nil means nothing.
+	// Pods says what runs on a node; it is asked at every call. A control plane's
+	// static pods run in any case: one of that name replaces what is known of it here.
 	Pods func(node string) []Pod
+	// PodLog returns the lines that the container whose ID begins with id wrote
+	// between two moments, both included, at most the last limit of them. Without it
+	// containers write lines of no particular program.
+	PodLog func(namespace, pod, container, id string, from, to time.Time, limit int) []PodLine
 }
 
 // Pod is a pod as the container runtime of a node sees it.
@@ -49,8 +53,19 @@ type Pod struct {
 
 // Container is one container of a Pod.
 type Container struct {
-	Name  string
-	Image string
+	Name    string
+	Image   string
+	ID      string    // as the runtime names it, 64 hexadecimal digits; empty: made up
+	Exited  bool      // it has ended, and the runtime still knows it
+	Started time.Time // zero: with the machine
+	CPU     float64   // mean number of busy cores; Memory 0: both are made up
+	Memory  int64     // bytes in use now
+}
+
+// PodLine is a line of a container's log.
+type PodLine struct {
+	At   time.Time
+	Text string
 }
 
 // MachineEvent tells the other side of the simulation how a machine fares.
@@ -167,13 +182,8 @@ func (c *Cluster) runs() bool {
 	return c.ctx != nil && c.ctx.Err() == nil
 }
 
-// now is the cluster's time: in a scene that stands still it is that of its birth.
-func (c *Cluster) now() time.Time {
-	if c.scene.Still {
-		return c.born
-	}
-	return c.opts.Now()
-}
+// now is the cluster's time.
+func (c *Cluster) now() time.Time { return c.opts.Now() }
 
 // scaled turns a duration of reality into one of the simulation.
 func (c *Cluster) scaled(d time.Duration) time.Duration {

@@ -3,6 +3,9 @@ package talosd
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
@@ -30,9 +33,18 @@ func (n *Node) StaticPods() []Pod {
 
 func (n *Node) pods() []Pod {
 	out := n.StaticPods()
-	if n.c.opts.Pods != nil {
-		out = append(out, n.c.opts.Pods(n.spec.Name)...)
+	if n.c.opts.Pods == nil {
+		return out
 	}
+	for _, pod := range n.c.opts.Pods(n.spec.Name) {
+		same := func(p Pod) bool { return p.Namespace == pod.Namespace && p.Name == pod.Name }
+		if i := slices.IndexFunc(out, same); i >= 0 {
+			out[i] = pod
+		} else {
+			out = append(out, pod)
+		}
+	}
+	slices.SortFunc(out, func(a, b Pod) int { return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name) })
 	return out
 }
 
@@ -70,19 +82,35 @@ func (n *Node) podContainers() []*machine.ContainerInfo {
 	for i, pod := range n.pods() {
 		id := pod.Namespace + "/" + pod.Name
 		rng := n.random("sandbox/" + id + n.BootID())
-		out = append(out, &machine.ContainerInfo{
+		sandbox := &machine.ContainerInfo{
 			Namespace: constants.K8sContainerdNamespace, Id: id, Uid: pod.UID, InternalId: hex(rng, 64), Image: pauseImage,
 			Pid: uint32(1378 + 57*i), Status: "SANDBOX_READY", PodId: id, Name: id,
-		})
+		}
+		out = append(out, sandbox)
 		for j, c := range pod.Containers {
-			internal := hex(rng, 64)
-			out = append(out, &machine.ContainerInfo{
-				Namespace: constants.K8sContainerdNamespace, Id: fmt.Sprintf("%s:%s:%s", id, c.Name, internal[:12]), Uid: pod.UID,
+			internal := containerID(rng, c)
+			info := &machine.ContainerInfo{
+				Namespace: constants.K8sContainerdNamespace, Id: fmt.Sprintf("%s:%s:%s", id, c.Name, internal[:idShown]), Uid: pod.UID,
 				InternalId: internal, Image: c.Image, Pid: uint32(1953 + 57*i + 11*j), Status: "CONTAINER_RUNNING", PodId: id, Name: c.Name,
-			})
+			}
+			if c.Exited {
+				info.Pid, info.Status = 0, "CONTAINER_EXITED"
+			}
+			out = append(out, info)
 		}
 	}
 	return out
+}
+
+// idShown is how much of a container's ID its name has.
+const idShown = 12
+
+func containerID(rng *rand.Rand, c Container) string {
+	internal := hex(rng, 64)
+	if len(c.ID) >= idShown {
+		return c.ID
+	}
+	return internal
 }
 
 // container finds a container by the name that a caller gives it.
@@ -115,16 +143,40 @@ func (m *machineServer) Stats(ctx context.Context, req *machine.StatsRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	busy := t.node.load.busySeconds(t.life.uptime())
+	measured := t.node.measured()
 	out := &machine.Stats{}
 	for _, c := range list {
 		stat := &machine.Stat{Namespace: c.GetNamespace(), Id: c.GetId(), PodId: c.GetPodId(), Name: c.GetName()}
-		if c.GetStatus() != "SANDBOX_READY" {
+		switch m, known := measured[c.GetInternalId()]; {
+		case c.GetStatus() == "SANDBOX_READY" || c.GetStatus() == "CONTAINER_EXITED":
+		case known:
+			stat.CpuUsage, stat.MemoryUsage = t.life.cpuTime(m), uint64(m.Memory)
+		default:
 			u := t.node.useOf(c.GetName())
-			stat.CpuUsage = uint64(busy * u.cpu * 1e9)
-			stat.MemoryUsage = u.memory<<20 + uint64(busy)%512<<10
+			stat.CpuUsage = uint64(t.node.load.busySeconds(t.life.uptime()) * u.cpu * 1e9)
+			stat.MemoryUsage = uint64(float64(u.memory<<20) * t.node.load.memory.busy(t.life.uptime()) / t.node.load.memory.level)
 		}
 		out.Stats = append(out.Stats, stat)
 	}
 	return &machine.StatsResponse{Messages: []*machine.Stats{out}}, nil
+}
+
+// measured are the containers whose use is known, by their ID.
+func (n *Node) measured() map[string]Container {
+	out := map[string]Container{}
+	for _, pod := range n.pods() {
+		for _, c := range pod.Containers {
+			if c.ID != "" && c.Memory > 0 {
+				out[c.ID] = c
+			}
+		}
+	}
+	return out
+}
+
+// cpuTime is the time in nanoseconds that a container has computed since its
+// start, or since the machine's.
+func (l *life) cpuTime(c Container) uint64 {
+	ran := l.n.c.now().Sub(later(c.Started, l.boot))
+	return uint64(max(ran.Seconds(), 0) * c.CPU * 1e9)
 }

@@ -23,9 +23,11 @@ func (n *Node) files() map[string]string {
 	return map[string]string{
 		"/proc/sys/kernel/random/boot_id": n.BootID() + "\n",
 		"/etc/hostname":                   n.spec.Name + "\n",
+		"/etc/machine-id":                 n.MachineID() + "\n",
 		"/etc/os-release": fmt.Sprintf("NAME=\"Talos\"\nID=talos\nVERSION_ID=%[1]s\nPRETTY_NAME=\"Talos (%[1]s)\"\nHOME_URL=\"https://www.talos.dev/\"\n",
 			n.spec.Talos),
 		"/proc/cmdline": kernelCmdline + "\n",
+		"/proc/version": n.kernelVersion() + "\n",
 	}
 }
 

@@ -2,6 +2,7 @@ package talosd
 
 import (
 	"context"
+	"time"
 
 	"github.com/cosi-project/runtime/pkg/safe"
 	"github.com/cosi-project/runtime/pkg/state"
@@ -22,7 +23,7 @@ func (n *Node) isCordoned() bool {
 // is not ready is not ready itself.
 func (n *Node) SetKubeNode(ready, unschedulable bool) {
 	n.mu.Lock()
-	n.cordoned = unschedulable
+	n.cordoned, n.notReady = unschedulable, !ready
 	l := n.life
 	n.mu.Unlock()
 	l.mu.Lock()
@@ -36,12 +37,31 @@ func (n *Node) SetKubeNode(ready, unschedulable bool) {
 			return nil
 		}, state.WithUpdateOwner(nodeStatusOwner)) // memory: it can only fail for a missing resource
 	}
-	if !changed || l.stage != runtime.MachineStageRunning {
+	if changed {
+		l.judge(n.c.now())
+	}
+}
+
+// judge says whether a machine that has come up is ready, and what it lacks; the
+// caller holds l.mu.
+func (l *life) judge(at time.Time) {
+	if l.stage != runtime.MachineStageRunning {
 		return
 	}
-	if ready {
-		l.setStage(n.c.now(), runtime.MachineStageRunning, true)
-	} else {
-		l.setStage(n.c.now(), runtime.MachineStageRunning, false, l.nodeNotReady())
+	var unmet []runtime.UnmetCondition
+	for _, s := range l.services {
+		if s.running() && s.known && !s.healthy {
+			unmet = append(unmet, runtime.UnmetCondition{Name: "services", Reason: s.id + " not healthy"})
+		} else if !s.running() && s.state != "" && s.state != "Finished" {
+			unmet = append(unmet, runtime.UnmetCondition{Name: "services", Reason: s.id + " not running"})
+		}
+	}
+	if l.notReady {
+		unmet = append(unmet, l.nodeNotReady())
+	}
+	was := l.ready
+	l.setStage(at, runtime.MachineStageRunning, len(unmet) == 0, unmet...)
+	if l.ready && !was {
+		l.consoleLocked(at, "machine is running and ready")
 	}
 }

@@ -48,8 +48,12 @@ type life struct {
 	cutNow context.CancelFunc
 }
 
+// newLife begins a boot; the caller holds n.mu, or is the only one to know n.
 func newLife(n *Node, boot time.Time, bootID string) *life {
-	l := &life{n: n, bootID: bootID, boot: boot, ended: make(chan struct{}), nextPID: 1000, logs: map[string]*logFile{}}
+	l := &life{
+		n: n, bootID: bootID, boot: boot, ended: make(chan struct{}), nextPID: 1000,
+		logs: map[string]*logFile{}, notReady: n.notReady,
+	}
 	l.cutCtx, l.cutNow = context.WithCancel(context.Background())
 	return l
 }
@@ -116,7 +120,8 @@ func (l *life) pid() int {
 	return l.nextPID
 }
 
-// later runs f with l.mu held after d, unless the life or the cluster ends before.
+// later runs f with l.mu held after d, unless the life or the cluster ends
+// before, and tells the listeners.
 func (l *life) later(d time.Duration, f func(at time.Time)) {
 	l.n.c.goDo(func(ctx context.Context) {
 		timer := time.NewTimer(l.n.c.scaled(d))
@@ -129,8 +134,9 @@ func (l *life) later(d time.Duration, f func(at time.Time)) {
 		case <-timer.C:
 		}
 		l.mu.Lock()
-		defer l.mu.Unlock()
 		f(l.n.c.now())
+		l.mu.Unlock()
+		l.n.tellMachine()
 	})
 }
 
@@ -173,7 +179,7 @@ func (l *life) kubeletUp() bool {
 	defer l.mu.Unlock()
 	l.prepare()
 	s, err := l.find("kubelet")
-	return err == nil && s.running() && s.healthy && !l.silent
+	return err == nil && s.running() && s.known && !l.silent
 }
 
 // consoleLocked writes a line of machined's own, which the kernel log gets,
@@ -239,11 +245,7 @@ func bootScript() []step {
 			l.setStage(at, runtime.MachineStageRunning, false, l.nodeNotReady())
 		}},
 		{readyAfter, func(l *life, at time.Time) {
-			if l.notReady {
-				return // until SetKubeNode says otherwise
-			}
-			l.setStage(at, runtime.MachineStageRunning, true)
-			l.consoleLocked(at, "machine is running and ready")
+			l.judge(at)
 		}},
 	}
 }
@@ -255,7 +257,7 @@ func (l *life) nodeNotReady() runtime.UnmetCondition {
 // kernelBoot writes what the kernel says first; the caller holds l.mu.
 func (l *life) kernelBoot() {
 	for i, line := range []string{
-		"kern:  notice: [%s]: Linux version 6.18.44-talos (root@buildkitsandbox) (gcc (GCC) 15.2.0, GNU ld (GNU Binutils) 2.45) #1 SMP",
+		"kern:  notice: [%s]: " + l.n.kernelVersion(),
 		"kern:    info: [%s]: Command line: " + kernelCmdline,
 		"kern:    info: [%s]: Machine model: Turing Machines RK1",
 		"kern: warning: [%s]: rockchip-pm-domain fd8d8000.power-management:power-controller: sync_state() pending due to fdab0000.npu",

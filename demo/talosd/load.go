@@ -56,8 +56,11 @@ func (c core) busy(t float64) float64 {
 }
 
 // busySeconds is how long the core has worked in the first t seconds.
-func (c core) busySeconds(t float64) float64 {
-	sum := c.level * t
+func (c core) busySeconds(t float64) float64 { return c.level*t + c.swing(t) }
+
+// swing is what the waves have added by then.
+func (c core) swing(t float64) float64 {
+	var sum float64
 	for _, w := range c.waves {
 		sum += w.integral(t)
 	}
@@ -71,6 +74,7 @@ type loadModel struct {
 	memory core    // share of the memory in use
 	disk   float64 // share of the disk in use
 	net    core    // in units of 100 kB/s
+	grain  float64 // seconds; the step of the counters, 0 for none
 }
 
 func newLoadModel(rng *rand.Rand, spec scene.Node) loadModel {
@@ -93,6 +97,39 @@ func newLoadModel(rng *rand.Rand, spec scene.Node) loadModel {
 	return m
 }
 
+// stillGrain is the step, in seconds, in which the counters of a scene that
+// stands still advance, and stillStep the step of its cores' levels. A core does
+// a whole number of hundredths of a second in each step then, so that the counters
+// give the same share between any two moments.
+const (
+	stillGrain = 0.2
+	stillStep  = 0.05
+)
+
+// still is the same load without its waves.
+func (m loadModel) still() loadModel {
+	m.grain = stillGrain
+	m.memory.waves, m.net.waves = [3]wave{}, [3]wave{}
+	steps := 0
+	for i := range m.cores {
+		n := max(int(math.Round(m.cores[i].level/stillStep)), 1)
+		steps += n
+		m.cores[i] = core{level: float64(n) * stillStep}
+	}
+	if len(m.cores)%2 == 0 && steps%2 == 0 {
+		m.cores[0].level += stillStep // away from a half percent, which rounds either way
+	}
+	return m
+}
+
+// counted is the time that the counters have counted when t seconds have passed.
+func (m loadModel) counted(t float64) float64 {
+	if m.grain == 0 {
+		return t
+	}
+	return math.Floor(t/m.grain) * m.grain
+}
+
 // busySeconds is the work of all cores in the first t seconds.
 func (m loadModel) busySeconds(t float64) float64 {
 	var sum float64
@@ -108,7 +145,11 @@ func (m loadModel) average(t float64, window time.Duration) float64 {
 	if t <= from {
 		return 0
 	}
-	return (m.busySeconds(t) - m.busySeconds(from)) / (t - from)
+	var sum float64
+	for _, c := range m.cores {
+		sum += c.level + (c.swing(t)-c.swing(from))/(t-from)
+	}
+	return sum
 }
 
 // CPUBusy returns the share of the node's CPU that is in use now, 0 to 1: the

@@ -32,14 +32,38 @@ var writers = map[string]writer{
 // generator makes the writer of a log for one boot; nil for a log that only
 // gets lines when something happens.
 func (n *Node) generator(id, bootID string) *generator {
-	w, ok := writers[id]
-	if !ok && strings.Contains(id, "/") {
-		w, ok = writer{2500 * time.Millisecond, criContainerLines(id)}, true
+	if strings.Contains(id, "/") {
+		return n.containerGenerator(id, bootID)
 	}
+	w, ok := writers[id]
 	if !ok {
 		return nil
 	}
 	return &generator{rng: n.random("log/" + id + bootID), mean: w.mean, line: w.line(n)}
+}
+
+// containerPace is the mean time between two lines of a container.
+const containerPace = 2500 * time.Millisecond
+
+// containerGenerator makes the writer of a container's log, whose id is
+// namespace/pod:container:id.
+func (n *Node) containerGenerator(id, bootID string) *generator {
+	g := &generator{mean: containerPace}
+	pod, rest, _ := strings.Cut(id, ":")
+	container, short, _ := strings.Cut(rest, ":")
+	if source := n.c.opts.PodLog; source != nil {
+		namespace, name, _ := strings.Cut(pod, "/")
+		g.source = func(from, to time.Time, limit int) []PodLine {
+			return source(namespace, name, container, short, from, to, limit)
+		}
+		g.stream = "stdout"
+		if strings.HasPrefix(container, "kube-") {
+			g.stream = "stderr"
+		}
+		return g
+	}
+	g.rng, g.line = n.random("log/"+id+bootID), criContainerLines(id)(n)
+	return g
 }
 
 func pick(rng *rand.Rand, from ...string) string { return from[rng.IntN(len(from))] }

@@ -106,12 +106,16 @@ func (f *logFile) tail(n int32, now time.Time) uint64 {
 	return f.next - min(uint64(n), uint64(len(f.ring)))
 }
 
-// generator writes a log's own lines at random moments around a mean rate.
+// generator writes a log's own lines at random moments around a mean rate, or
+// asks a source for them.
 type generator struct {
 	rng  *rand.Rand
 	mean time.Duration
 	due  time.Time
 	line func(rng *rand.Rand, at time.Time) string
+
+	source func(from, to time.Time, limit int) []PodLine // nil: line makes them
+	stream string                                        // that the source's lines come from
 }
 
 func (g *generator) step() time.Duration {
@@ -120,6 +124,9 @@ func (g *generator) step() time.Duration {
 
 // until returns the lines due by now, at most limit; older ones are not made.
 func (g *generator) until(now time.Time, limit int) [][]byte {
+	if g.source != nil {
+		return g.fetched(now, limit)
+	}
 	if missed := now.Sub(g.due) / g.mean; missed > time.Duration(2*limit) {
 		g.due = now.Add(-time.Duration(limit) * g.mean)
 	}
@@ -128,6 +135,19 @@ func (g *generator) until(now time.Time, limit int) [][]byte {
 		out = append(out, []byte(g.line(g.rng, g.due)+"\n"))
 		g.due = g.due.Add(g.step())
 	}
+	return out
+}
+
+// fetched returns the source's lines up to now, as raw lines of the container runtime.
+func (g *generator) fetched(now time.Time, limit int) [][]byte {
+	if now.Before(g.due) {
+		return nil
+	}
+	var out [][]byte
+	for _, line := range g.source(g.due, now, limit) {
+		out = append(out, fmt.Appendf(nil, "%s %s F %s\n", line.At.UTC().Format(time.RFC3339Nano), g.stream, line.Text))
+	}
+	g.due = now.Add(1)
 	return out
 }
 
@@ -179,6 +199,11 @@ func (f *logFile) write(lines ...string) {
 func (l *life) open(id string) *logFile {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.openLocked(id)
+}
+
+// openLocked is open for a caller that holds l.mu.
+func (l *life) openLocked(id string) *logFile {
 	l.prepare()
 	f := l.logs[id]
 	if f == nil {
@@ -196,15 +221,23 @@ func (l *life) open(id string) *logFile {
 	if gen == nil {
 		return f
 	}
-	gen.due = now.Add(-historyLines * gen.mean)
-	if up := l.boot.Add(apiUpAfter); gen.due.Before(up) {
-		gen.due = up
+	up := l.boot.Add(apiUpAfter)
+	if still := later(l.n.c.born, up.Add(readyAfter)); l.n.c.scene.Still && now.After(still) {
+		now = still // nothing was written after that
 	}
+	gen.due = later(now.Add(-historyLines*gen.mean), up)
 	f.add(gen.until(now, f.keep)...)
 	if !l.n.c.scene.Still {
 		f.gen = gen
 	}
 	return f
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
 }
 
 // WriteLog writes a line, without a newline, to one of the machine's logs
@@ -300,8 +333,11 @@ func (f *logFile) follow(ctx context.Context, now func() time.Time, pos uint64, 
 // writes, but within a second, as the cluster's clock may run at its own speed; a
 // minute when it has none. The caller holds f.mu.
 func (f *logFile) pause(now time.Time) time.Duration {
-	if f.gen == nil {
+	switch {
+	case f.gen == nil:
 		return time.Minute
+	case f.gen.source != nil:
+		return 250 * time.Millisecond
 	}
 	return min(max(f.gen.due.Sub(now), time.Millisecond), time.Second)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -91,15 +92,11 @@ func (m *machineServer) ServiceRestart(ctx context.Context, req *machine.Service
 // SystemStat tells the CPU times in seconds since the boot.
 func (m *machineServer) SystemStat(ctx context.Context, _ *emptypb.Empty) (*machine.SystemStatResponse, error) {
 	t := targetOf(ctx)
-	up := t.life.uptime()
+	up := t.node.load.counted(t.life.uptime())
 	total := &machine.CPUStat{}
 	stat := &machine.SystemStat{BootTime: uint64(t.life.boot.Unix()), CpuTotal: total}
 	for _, c := range t.node.load.cores {
-		busy := c.busySeconds(up)
-		cpu := &machine.CPUStat{
-			User: cents(busy * 0.58), Nice: cents(busy * 0.02), System: cents(busy * 0.34), Irq: cents(busy * 0.02), SoftIrq: cents(busy * 0.04),
-			Iowait: cents(up * 0.004), Idle: cents(up*0.996 - busy),
-		}
+		cpu := cpuTimes(up, c.busySeconds(up))
 		total.User += cpu.User
 		total.Nice += cpu.Nice
 		total.System += cpu.System
@@ -118,8 +115,18 @@ func (m *machineServer) SystemStat(ctx context.Context, _ *emptypb.Empty) (*mach
 	return &machine.SystemStatResponse{Messages: []*machine.SystemStat{stat}}, nil
 }
 
+// cpuTimes splits a core's time since the boot; the parts add up to it.
+func cpuTimes(up, busy float64) *machine.CPUStat {
+	all, work := math.Round(up*100), math.Round(busy*100)
+	nice, system, irq, soft, wait := math.Floor(work*0.02), math.Floor(work*0.34), math.Floor(work*0.02), math.Floor(work*0.04), math.Floor(all*0.004)
+	return &machine.CPUStat{
+		User: (work - nice - system - irq - soft) / 100, Nice: nice / 100, System: system / 100, Irq: irq / 100, SoftIrq: soft / 100,
+		Iowait: wait / 100, Idle: (all - work - wait) / 100,
+	}
+}
+
 // cents rounds to hundredths of a second, the kernel's unit.
-func cents(seconds float64) float64 { return float64(int64(seconds*100)) / 100 }
+func cents(seconds float64) float64 { return math.Round(seconds*100) / 100 }
 
 // LoadAvg tells the load averages.
 func (m *machineServer) LoadAvg(ctx context.Context, _ *emptypb.Empty) (*machine.LoadAvgResponse, error) {

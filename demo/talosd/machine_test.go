@@ -2,10 +2,13 @@ package talosd_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
@@ -111,21 +114,13 @@ func TestNotSimulatedIsSaid(t *testing.T) {
 }
 
 func TestStillStandsStill(t *testing.T) {
-	c := connect(t, start(t, "still", talosd.Options{}), role.Reader, node1)
+	clock := newClock()
+	c := connect(t, start(t, "still", talosd.Options{Now: clock.Now}), role.Reader, node1)
 	for name, call := range map[string]func(context.Context) (proto.Message, error){
-		"SystemStat": func(ctx context.Context) (proto.Message, error) {
-			return c.MachineClient.SystemStat(ctx, &emptypb.Empty{})
-		},
 		"Memory":     func(ctx context.Context) (proto.Message, error) { return c.Memory(ctx) },
 		"EtcdStatus": func(ctx context.Context) (proto.Message, error) { return c.EtcdStatus(ctx) },
 		"LoadAvg": func(ctx context.Context) (proto.Message, error) {
 			return c.MachineClient.LoadAvg(ctx, &emptypb.Empty{})
-		},
-		"DiskStats": func(ctx context.Context) (proto.Message, error) {
-			return c.MachineClient.DiskStats(ctx, &emptypb.Empty{})
-		},
-		"Stats": func(ctx context.Context) (proto.Message, error) {
-			return c.Stats(ctx, "k8s.io", common.ContainerDriver_CRI)
 		},
 	} {
 		one, err := call(on(t, node2))
@@ -133,10 +128,78 @@ func TestStillStandsStill(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		clock.Advance(47 * time.Minute)
 		two, err := call(on(t, node2))
 		if err != nil || !proto.Equal(one, two) {
 			t.Errorf("%s moved (%v):\n%v\n%v", name, err, one, two)
 		}
+	}
+}
+
+func busyAndAll(s *machine.CPUStat) (busy, all float64) {
+	busy = s.GetUser() + s.GetNice() + s.GetSystem() + s.GetIrq() + s.GetSoftIrq()
+	return busy, busy + s.GetIdle() + s.GetIowait()
+}
+
+func TestStillCountsOnWithTheSameShare(t *testing.T) {
+	clock := newClock()
+	cl := start(t, "still", talosd.Options{Now: clock.Now})
+	c := connect(t, cl, role.Reader, node1)
+	for _, node := range []string{node1, node2, node3, node4} {
+		var busy, all float64
+		shares := map[string]bool{}
+		for _, pause := range []time.Duration{0, 950 * time.Millisecond, 5 * time.Second, 1230 * time.Millisecond, 10 * time.Hour} {
+			clock.Advance(pause)
+			resp, err := c.MachineClient.SystemStat(on(t, node), &emptypb.Empty{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, a := busyAndAll(resp.GetMessages()[0].GetCpuTotal())
+			if pause > 0 {
+				shares[fmt.Sprintf("%.6f", (b-busy)/(a-all))] = true
+			}
+			busy, all = b, a
+		}
+		want := fmt.Sprintf("%.6f", cl.Node(node).CPUBusy())
+		if len(shares) != 1 || !shares[want] {
+			t.Errorf("%s: the counters gave the shares %v, want %s at any time", node, shares, want)
+		}
+	}
+}
+
+func TestStillKeepsTime(t *testing.T) {
+	clock := newClock()
+	c := connect(t, start(t, "still", talosd.Options{Now: clock.Now}), role.Reader, node1)
+	logs := func() string {
+		stream, err := c.Logs(on(t, node3), "system", 0, "kubelet", false, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return logText(t, stream)
+	}
+	before := logs()
+	clock.Advance(time.Hour)
+	if after := logs(); after != before || before == "" {
+		t.Errorf("the kubelet's log grew from %d to %d bytes", len(before), len(after))
+	}
+	// A log that is first read now had its last line an hour ago, too.
+	stream, err := c.Logs(on(t, node2), "system", 0, "kubelet", false, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var last struct{ TS float64 }
+	if err := json.Unmarshal([]byte(logText(t, stream)), &last); err != nil {
+		t.Fatal(err)
+	}
+	if age := clock.Now().Sub(time.UnixMilli(int64(last.TS))); age < 59*time.Minute {
+		t.Errorf("the last line is %s old", age)
+	}
+	resp, err := c.TimeClient.Time(on(t, node3), &emptypb.Empty{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if off := resp.GetMessages()[0].GetLocaltime().AsTime().Sub(clock.Now()); off.Abs() > time.Second {
+		t.Errorf("the node's clock is off by %s", off)
 	}
 }
 
@@ -151,16 +214,15 @@ func TestCPUCountersFollowTheLoad(t *testing.T) {
 		}
 		return resp.GetMessages()[0].GetCpuTotal()
 	}
-	busy := func(s *machine.CPUStat) float64 {
-		return s.GetUser() + s.GetNice() + s.GetSystem() + s.GetIrq() + s.GetSoftIrq()
-	}
 	a := read()
 	low := cl.Node("talos-test03").CPUBusy()
 	clock.Advance(10e9)
 	b := read()
 	high := cl.Node("talos-test03").CPUBusy()
 	low, high = min(low, high), max(low, high)
-	share := (busy(b) - busy(a)) / (busy(b) - busy(a) + b.GetIdle() - a.GetIdle() + b.GetIowait() - a.GetIowait())
+	before, whole := busyAndAll(a)
+	after, total := busyAndAll(b)
+	share := (after - before) / (total - whole)
 	if share < low-0.05 || share > high+0.05 || share <= 0 {
 		t.Errorf("the counters say %.3f busy, the load was between %.3f and %.3f", share, low, high)
 	}
@@ -264,7 +326,7 @@ func TestReadAndKubeconfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, err := drain(list.Recv)
-	if err != nil || len(files) != 3 || files[1].GetName() != "/etc/hostname" {
+	if err != nil || len(files) != 4 || files[1].GetName() != "/etc/hostname" {
 		t.Errorf("/etc holds %v, %v", files, err)
 	}
 }

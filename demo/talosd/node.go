@@ -37,6 +37,7 @@ type Node struct {
 	away     bool          // apid does not listen: in the middle of a reboot, or off
 	busy     bool          // a reboot or shutdown is under way
 	cordoned bool          // Kubernetes puts no pods here
+	notReady bool          // Kubernetes says that the node is not ready
 	life     *life
 	endpoint string
 	gate     *gate
@@ -49,6 +50,9 @@ func newNode(c *Cluster, index int, spec scene.Node) *Node {
 	rng := n.random("boot")
 	up := 3*time.Hour + time.Duration(rng.Int64N(int64(38*24*time.Hour))).Round(time.Second)
 	n.load = newLoadModel(n.random("load"), spec)
+	if c.scene.Still {
+		n.load = n.load.still()
+	}
 	n.life = newLife(n, c.born.Add(-up), uuid(rng))
 	return n
 }

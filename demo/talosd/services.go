@@ -30,7 +30,8 @@ type service struct {
 
 	state      string
 	healthy    bool
-	known      bool // its health has been checked
+	known      bool   // its health has been checked
+	complaint  string // what its last check said, if it failed
 	lastChange time.Time
 	history    []transition
 }
@@ -88,16 +89,26 @@ func (s *service) info() *machine.ServiceInfo {
 // change: seconds -62135596800.
 func (s *service) health() *machine.ServiceHealth {
 	h := &machine.ServiceHealth{Unknown: !s.known, Healthy: s.healthy, LastChange: timestamppb.New(s.lastChange)}
-	if !s.known && s.running() && !s.lastChange.IsZero() {
+	switch {
+	case s.complaint != "":
+		h.LastMessage = s.complaint
+	case !s.known && s.running() && !s.lastChange.IsZero():
 		h.LastMessage = "Unknown"
 	}
 	return h
 }
 
+// healthFailed begins what a service says whose health check has failed.
+const healthFailed = "Health check failed: "
+
 // move changes a service and tells everyone; the caller holds l.mu.
 func (l *life) move(s *service, state, msg string, at time.Time) {
 	s.state = state
+	complaint, failed := strings.CutPrefix(msg, healthFailed)
+	s.complaint = ""
 	switch {
+	case state == "Running" && failed:
+		s.known, s.healthy, s.lastChange, s.complaint = true, false, at, complaint
 	case state == "Running" && msg == "Health check successful":
 		s.known, s.healthy, s.lastChange = true, true, at
 	case state == "Running":
@@ -153,6 +164,7 @@ func (l *life) infos() []*machine.ServiceInfo {
 
 // control does what the API asks of a service, with the refusals that Talos has.
 func (l *life) control(id, operation string) error {
+	defer l.n.tellMachine()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.prepare()
@@ -184,7 +196,7 @@ func (l *life) restart(s *service, running bool) {
 		l.move(s, "Finished", "Service finished successfully", now)
 	}
 	l.startService(s, now)
-	l.later(2*time.Second, func(at time.Time) { l.move(s, "Running", "Health check successful", at) })
+	l.later(2*time.Second, func(at time.Time) { l.recover(s, at) })
 }
 
 // startService takes a service to Running; the caller holds l.mu.
