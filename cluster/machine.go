@@ -112,7 +112,8 @@ type Machine struct {
 // Member is one member of Talos discovery, as one node lists it.
 type Member struct {
 	ID        string   `json:"id"`
-	Hostname  string   `json:"hostname"`
+	Node      string   `json:"node"`     // its name in Kubernetes
+	Hostname  string   `json:"hostname"` // with the domain, where the network gives one
 	Role      Role     `json:"role"`
 	OS        string   `json:"os"` // such as Talos (v1.13.9)
 	Addresses []string `json:"addresses"`

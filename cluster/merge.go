@@ -140,9 +140,15 @@ func (m *merger) claim(n *Node, name string, addresses []string) {
 	}
 }
 
-// nameKey folds a host name: Kubernetes names are lower case, and discovery may
-// add a domain only where the node's own name has one.
+// nameKey folds a host name: Kubernetes names are lower case.
 func nameKey(name string) string { return strings.ToLower(name) }
+
+// sameHost reports whether the names are one host's: equal, or one of them is
+// the other with its domain.
+func sameHost(a, b string) bool {
+	a, b = nameKey(a), nameKey(b)
+	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+}
 
 func canonical(a string) string {
 	if ip, err := netip.ParseAddr(a); err == nil {
@@ -166,15 +172,16 @@ func (m *merger) kube() {
 func (m *merger) members() {
 	for i := range m.in.Members {
 		d := &m.in.Members[i]
-		n := m.find(d.Hostname, d.Addresses)
+		name := cmp.Or(d.Node, d.Hostname)
+		n := m.find(name, d.Addresses)
 		if n.Member != nil {
 			n.Disagree = append(n.Disagree, fmt.Sprintf("Talos discovery lists it twice, as %s and %s", n.Member.ID, d.ID))
 			continue
 		}
 		n.Member = d
 		m.role(n, d.Role, "Talos discovery")
-		m.sameName(n, d.Hostname, "Talos discovery")
-		m.claim(n, d.Hostname, d.Addresses)
+		m.sameName(n, name, "Talos discovery")
+		m.claim(n, name, d.Addresses)
 	}
 }
 
@@ -228,7 +235,7 @@ func (m *merger) role(n *Node, role Role, source string) {
 }
 
 func (m *merger) sameName(n *Node, name, source string) {
-	if n.Name != "" && name != "" && nameKey(n.Name) != nameKey(name) {
+	if n.Name != "" && name != "" && !sameHost(n.Name, name) {
 		n.Disagree = append(n.Disagree, fmt.Sprintf("%s calls it %s", source, name))
 	}
 }

@@ -28,8 +28,8 @@ func healthy() Input {
 			"10.0.0.2": running("wk-1", "10.0.0.2", RoleWorker),
 		},
 		Members: []Member{
-			{ID: "cp-1", Hostname: "cp-1", Role: RoleControlPlane, Addresses: []string{"10.0.0.1"}},
-			{ID: "wk-1", Hostname: "wk-1", Role: RoleWorker, Addresses: []string{"10.0.0.2"}},
+			{ID: "cp-1", Node: "cp-1", Hostname: "cp-1", Role: RoleControlPlane, Addresses: []string{"10.0.0.1"}},
+			{ID: "wk-1", Node: "wk-1", Hostname: "wk-1", Role: RoleWorker, Addresses: []string{"10.0.0.2"}},
 		},
 		Kube: []KubeNode{kubeNode("cp-1", "10.0.0.1", RoleControlPlane), kubeNode("wk-1", "10.0.0.2", RoleWorker)},
 		Pods: map[string]PodCount{"cp-1": {Total: 3}},
@@ -68,6 +68,24 @@ func TestMergeAgreeing(t *testing.T) {
 	}
 	if pods, known := row(t, inv, "wk-1").Pods.Get(); !known || pods.Total != 0 {
 		t.Errorf("wk-1 has pods %v known %v, want a known zero", pods, known)
+	}
+}
+
+// Talos discovery lists host names with the domain that DHCP gives; the name in
+// Kubernetes is told beside it.
+func TestMemberWithADomain(t *testing.T) {
+	in := healthy()
+	in.Members[0].Hostname = "cp-1.home.lan"
+	if cp := row(t, Merge(in), "cp-1"); cp.Severity != OK || len(cp.Disagree) != 0 {
+		t.Errorf("cp-1 is %s with %v, want ok and quiet", cp.Severity, cp.Notes)
+	}
+	in.Kube[0].Name = "cp-1.home.lan" // registerWithFQDN
+	if cp := row(t, Merge(in), "cp-1.home.lan"); len(cp.Disagree) != 0 {
+		t.Errorf("a domain is no contradiction: %v", cp.Disagree)
+	}
+	in.Kube, in.Checkout = nil, nil
+	if cp := row(t, Merge(in), "cp-1"); cp.Member == nil || !cp.Machine.Has() || cp.EtcdID != 7 {
+		t.Errorf("without Kubernetes the sources are not one row: %+v", cp)
 	}
 }
 

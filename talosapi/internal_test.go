@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cosi-project/runtime/api/v1alpha1"
+	"github.com/cosi-project/runtime/pkg/resource/protobuf"
 	machineapi "github.com/siderolabs/talos/pkg/machinery/api/machine"
+	clusterres "github.com/siderolabs/talos/pkg/machinery/resources/cluster"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 )
@@ -59,6 +62,23 @@ func TestSortAddresses(t *testing.T) {
 		[]netip.Addr{netip.MustParseAddr("fd00::9")})
 	if !slices.Equal(got.own, []string{"192.168.13.11", "203.0.113.7", "fd00::1", "fd00::9"}) || !slices.Equal(got.shared, []string{"192.168.13.10", "fd00::5"}) {
 		t.Errorf("own %v, shared %v", got.own, got.shared)
+	}
+}
+
+func TestMemberOfADomain(t *testing.T) {
+	r := clusterres.NewMember(clusterres.NamespaceName, "talos-test01")
+	r.TypedSpec().Hostname, r.TypedSpec().NodeID = "talos-test01.home.lan", "FRVyBgf"
+	raw, err := protobuf.FromResource(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wire, err := raw.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := membersOf(byID([]*v1alpha1.Resource{wire}))
+	if len(got) != 1 || got[0].Node != "talos-test01" || got[0].Hostname != "talos-test01.home.lan" || got[0].ID != "FRVyBgf" {
+		t.Errorf("%+v, want the node's name beside its host name", got)
 	}
 }
 

@@ -112,14 +112,14 @@ func (c *Client) view(via string, discovered []cluster.Member) Members {
 
 func membersOf(all map[string]*v1alpha1.Resource) []cluster.Member {
 	out := make([]cluster.Member, 0, len(all))
-	for _, in := range all {
+	for id, in := range all { // the id is the node's name in Kubernetes
 		r, err := decode[*clusterres.Member](in)
 		if err != nil {
 			continue
 		}
 		spec := r.TypedSpec()
 		m := cluster.Member{
-			ID: feed.Clean(spec.NodeID), Hostname: feed.Clean(spec.Hostname),
+			ID: feed.Clean(spec.NodeID), Node: feed.Clean(id), Hostname: feed.Clean(spec.Hostname),
 			Role: roleOf(spec.MachineType.String()), OS: feed.Clean(spec.OperatingSystem),
 		}
 		for _, a := range spec.Addresses {
@@ -140,7 +140,7 @@ func (c *Client) configured(members []cluster.Member) []string {
 	var out []string
 	add := func(name string) {
 		member := slices.ContainsFunc(members, func(m cluster.Member) bool {
-			return m.Hostname == name || slices.Contains(m.Addresses, name)
+			return m.Hostname == name || m.Node == name || slices.Contains(m.Addresses, name)
 		})
 		if !member && !slices.Contains(out, name) {
 			out = append(out, name)
@@ -152,7 +152,7 @@ func (c *Client) configured(members []cluster.Member) []string {
 	for _, e := range c.core.endpoints {
 		ip := net.ParseIP(e.host)
 		switch n := e.status().Node; {
-		case n != nil && slices.ContainsFunc(members, func(m cluster.Member) bool { return n.Has(m.Hostname) }):
+		case n != nil && slices.ContainsFunc(members, func(m cluster.Member) bool { return n.Has(m.Hostname) || n.Has(m.Node) }):
 		case n != nil && len(n.Addresses) > 0:
 			add(n.Addresses[0])
 		case n == nil && ip != nil && !ip.IsLoopback():
@@ -165,6 +165,6 @@ func (c *Client) configured(members []cluster.Member) []string {
 func sameMembers(a, b Members) bool {
 	return a.Via == b.Via && slices.Equal(a.Configured, b.Configured) &&
 		slices.EqualFunc(a.Discovered, b.Discovered, func(x, y cluster.Member) bool {
-			return x.ID == y.ID && x.Hostname == y.Hostname && x.Role == y.Role && x.OS == y.OS && slices.Equal(x.Addresses, y.Addresses)
+			return x.ID == y.ID && x.Node == y.Node && x.Hostname == y.Hostname && x.Role == y.Role && x.OS == y.OS && slices.Equal(x.Addresses, y.Addresses)
 		})
 }
