@@ -41,6 +41,7 @@ type fakeAPI struct {
 	calls   []string
 	hung    map[string]bool // collection path -> never answers
 	short   bool            // watches end at once
+	starts  bool            // it is not ready yet
 }
 
 type fakeEvent struct {
@@ -181,7 +182,7 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.calls = append(f.calls, r.Method+" "+r.URL.RequestURI())
 	message, denied := f.denied[r.URL.Path]
-	hung := f.hung[r.URL.Path]
+	hung, starts := f.hung[r.URL.Path], f.starts
 	kinds, isGroup := f.kinds[strings.TrimPrefix(r.URL.Path, "/apis/")]
 	f.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
@@ -192,6 +193,9 @@ func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusForbidden, "Forbidden", message)
 	case r.URL.Path == "/version":
 		_, _ = io.WriteString(w, `{"gitVersion":"v1.37.2"}`)
+	case r.URL.Path == "/readyz" && starts:
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, "[+]ping ok\n[-]informer-sync failed: reason withheld\nreadyz check failed\n")
 	case r.URL.Path == "/apis":
 		f.serveGroups(w)
 	case isGroup:

@@ -70,16 +70,24 @@ func (w *fluxWatch) discover(ctx context.Context) {
 	defer patience.Stop()
 	for ctx.Err() == nil {
 		kinds, err := w.client.FluxKinds(ctx)
+		var starting *cluster.Trouble
+		if err == nil && w.doubtful(kinds) {
+			starting = w.client.starting(ctx)
+		}
 		if ctx.Err() != nil {
 			return
 		}
 		wait := w.client.pace.discover
-		if err != nil {
+		switch {
+		case err != nil:
 			w.client.lookNow()
 			wait = w.client.pace.lookAway
 			w.failed(Explain(err, "ask for the Flux kinds"))
-		} else {
-			w.follow(ctx, kinds)
+		case starting != nil:
+			wait = w.client.pace.lookAway
+			w.follow(ctx, kinds, starting)
+		default:
+			w.follow(ctx, kinds, nil)
 		}
 		if !w.await(ctx, wait) {
 			return
@@ -107,14 +115,24 @@ func (w *fluxWatch) failed(err *cluster.Trouble) {
 	w.changed.ring()
 }
 
-// follow starts what is new and stops what is gone.
-func (w *fluxWatch) follow(ctx context.Context, kinds []cluster.FluxKind) {
+// doubtful reports whether the kinds are news, which a server tells while it
+// starts, too: it serves Flux a second or two after the rest.
+func (w *fluxWatch) doubtful(kinds []cluster.FluxKind) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.known || w.err != nil || len(kinds) != len(w.kinds) ||
+		slices.ContainsFunc(kinds, func(k cluster.FluxKind) bool { return w.kinds[k] == nil })
+}
+
+// follow starts what is new and stops what is gone; from a server that is
+// starting, nothing is.
+func (w *fluxWatch) follow(ctx context.Context, kinds []cluster.FluxKind, starting *cluster.Trouble) {
 	var gone []*fluxFollow
 	w.mu.Lock()
-	changed := !w.known || w.err != nil
-	w.known, w.err = true, nil
+	changed := !w.known || !sameTrouble(w.err, starting)
+	w.known, w.err = true, starting
 	for kind, f := range w.kinds {
-		if !slices.Contains(kinds, kind) {
+		if starting == nil && !slices.Contains(kinds, kind) {
 			gone = append(gone, f)
 			delete(w.kinds, kind)
 			changed = true

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -78,6 +79,26 @@ func (c *Client) FluxKinds(ctx context.Context) ([]cluster.FluxKind, error) {
 	c.kinds.known, c.kinds.etag = kinds, newTag
 	c.kinds.mu.Unlock()
 	return kinds, nil
+}
+
+// starting is why the API server may not serve all kinds yet; nil: it is ready,
+// or does not say.
+func (c *Client) starting(ctx context.Context) *cluster.Trouble {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	const what = "ask for the Flux kinds"
+	_, _, err := c.get(ctx, "/readyz", "*/*", "")
+	var status apierrors.APIStatus
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &status):
+		return c.Explain(err, what)
+	case status.Status().Code < http.StatusInternalServerError: // not allowed, or not served by a proxy
+		return nil
+	default:
+		return &cluster.Trouble{Kind: cluster.TroubleGoingAway, What: what + ": the API server is not ready yet", Do: "it is asked again"}
+	}
 }
 
 // apiGroups is as much of the two forms of /apis as is needed: the aggregated

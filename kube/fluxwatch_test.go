@@ -119,6 +119,35 @@ func TestFluxIsNotThereAndComes(t *testing.T) {
 	})
 }
 
+func TestStartingServerSaysNothingAboutFlux(t *testing.T) {
+	t.Parallel()
+	f := newFluxAPI(t)
+	f.put(ksPath, fakeKs("web", "True", "ReconciliationSucceeded", "applied"))
+	var served map[string]string
+	starts := func(now bool) { // as an API server that has not read its CustomResourceDefinitions yet
+		f.set(func() {
+			if f.starts = now; now {
+				served, f.kinds = f.kinds, map[string]string{}
+			} else {
+				f.kinds = served
+			}
+		})
+	}
+	starts(true)
+	s := watchFlux(t, f.open(t, nil))
+	s.until(t, "the reason", func(l cluster.FluxList, err *cluster.Trouble) bool {
+		return err != nil && strings.Contains(err.What, "not ready yet")
+	})
+	starts(false)
+	s.until(t, "the object", func(l cluster.FluxList, err *cluster.Trouble) bool { return len(l.Objects) == 1 && err == nil })
+	starts(true)
+	s.until(t, "the reason and the last list", func(l cluster.FluxList, err *cluster.Trouble) bool {
+		return err != nil && l.Installed && len(l.Objects) == 1
+	})
+	f.set(func() { f.starts = false })
+	s.until(t, "the end of Flux", func(l cluster.FluxList, err *cluster.Trouble) bool { return err == nil && !l.Installed })
+}
+
 func TestDeniedKind(t *testing.T) {
 	t.Parallel()
 	f := newFluxAPI(t)
