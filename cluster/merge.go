@@ -150,6 +150,15 @@ func sameHost(a, b string) bool {
 	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
 }
 
+// ShareAddress reports whether the lists have an address in common, however it is
+// written; a name is compared as a name.
+func ShareAddress(a, b []string) bool {
+	return slices.ContainsFunc(a, func(x string) bool {
+		return slices.ContainsFunc(b, func(y string) bool { return canonical(x) == canonical(y) })
+	})
+}
+
+// canonical is the one way to write an address: IPv4 in IPv6 as IPv4, names in lower case.
 func canonical(a string) string {
 	if ip, err := netip.ParseAddr(a); err == nil {
 		return ip.Unmap().String()

@@ -148,6 +148,8 @@ func (l *link) tellFlux(list cluster.FluxList, err *cluster.Trouble) {
 
 // evidenceKeeper gathers the evidence of the same-cluster proof.
 type evidenceKeeper struct {
+	judging sync.Mutex // held from the evidence to the verdict, so that verdicts come in order
+
 	mu  sync.Mutex
 	now evidence
 }
@@ -166,6 +168,8 @@ func (k *evidenceKeeper) get() evidence {
 
 // judge renews the same-cluster proof, if it comes out differently.
 func (l *link) judge() {
+	l.evidence.judging.Lock()
+	defer l.evidence.judging.Unlock()
 	proof, why := prove(l.evidence.get())
 	if now := l.status.get(); now.Proof == proof && now.ProofWhy == why {
 		return

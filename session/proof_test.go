@@ -19,10 +19,18 @@ func TestProve(t *testing.T) {
 		t.Fatal(err)
 	}
 	a, b := one.Kubernetes.CertPEM(), two.Kubernetes.CertPEM()
-	members := []cluster.Member{{Hostname: "cp-1", Addresses: []string{"10.0.0.1"}}, {Hostname: "WK-1", Addresses: []string{"10.0.0.2"}}}
-	nodes := []cluster.KubeNode{{Name: "cp-1", Addresses: []string{"10.0.0.1"}}, {Name: "wk-1", Addresses: []string{"10.0.0.2", "fd00::2"}}}
+	members := []cluster.Member{
+		{Node: "cp-1", Hostname: "cp-1.lan", Addresses: []string{"10.0.0.1"}},
+		{Node: "WK-1", Hostname: "WK-1.lan", Addresses: []string{"10.0.0.2", "fd00:0::2"}},
+	}
+	nodes := []cluster.KubeNode{{Name: "cp-1", Addresses: []string{"10.0.0.1"}}, {Name: "wk-1", Addresses: []string{"fd00::2"}}}
 	moved := []cluster.KubeNode{{Name: "cp-1", Addresses: []string{"10.9.9.9"}}, nodes[1]}
 	others := []cluster.KubeNode{{Name: "other", Addresses: []string{"10.9.9.9"}}}
+	// Two homelabs whose first node has the same name and address.
+	alike := []cluster.KubeNode{nodes[0], {Name: "wk-7", Addresses: []string{"10.0.0.7"}}, {Name: "wk-8", Addresses: []string{"10.0.0.8"}}}
+	// Nodes that are off for more than half an hour have left discovery.
+	expired := []cluster.KubeNode{nodes[0], nodes[1], {Name: "wk-2", Addresses: []string{"10.0.0.3"}}}
+	both := append(append([]byte{}, b...), a...)
 	cases := []struct {
 		name string
 		e    evidence
@@ -30,12 +38,21 @@ func TestProve(t *testing.T) {
 	}{
 		{"nothing known", evidence{}, cluster.ProofPending},
 		{"same CA and alive", evidence{talosCA: a, kubeCA: a, kubeAlive: true}, cluster.ProofSame},
-		{"same CA in a bundle", evidence{talosCA: a, kubeCA: append(append([]byte{}, b...), a...), kubeAlive: true}, cluster.ProofSame},
+		{"same CA, discovery off", evidence{talosCA: a, kubeCA: a, kubeAlive: true, members: []cluster.Member{}, nodes: nodes}, cluster.ProofSame},
+		{"same CA, same nodes", evidence{talosCA: a, kubeCA: a, kubeAlive: true, members: members, nodes: nodes}, cluster.ProofSame},
+		{"same CA, a node moved", evidence{talosCA: a, kubeCA: a, kubeAlive: true, members: members, nodes: moved}, cluster.ProofSame},
+		{"same secrets in two clusters", evidence{talosCA: a, kubeCA: a, kubeAlive: true, members: members, nodes: others}, cluster.ProofImpossible},
+		{"the cluster rotates its CA", evidence{talosCA: both, kubeCA: a, kubeAlive: true}, cluster.ProofSame},
 		{"same CA but never answered", evidence{talosCA: a, kubeCA: a}, cluster.ProofPending},
+		{"the kubeconfig trusts two clusters", evidence{talosCA: a, kubeCA: both, kubeAlive: true}, cluster.ProofPending},
+		{"the kubeconfig trusts two clusters, other nodes", evidence{talosCA: a, kubeCA: both, kubeAlive: true, members: members, nodes: others}, cluster.ProofDifferent},
+		{"the kubeconfig trusts two clusters, same nodes", evidence{talosCA: a, kubeCA: both, kubeAlive: true, members: members, nodes: nodes}, cluster.ProofSame},
 		{"other CA", evidence{talosCA: a, kubeCA: b, kubeAlive: true}, cluster.ProofDifferent},
 		{"other CA, other nodes", evidence{talosCA: a, kubeCA: b, kubeAlive: true, members: members, nodes: others}, cluster.ProofDifferent},
 		{"other CA, same nodes", evidence{talosCA: a, kubeCA: b, kubeAlive: true, members: members, nodes: nodes}, cluster.ProofImpossible},
 		{"no CA, same nodes", evidence{kubeCA: a, members: members, nodes: nodes}, cluster.ProofSame},
+		{"no CA, a node has left discovery", evidence{kubeCA: a, members: members, nodes: expired}, cluster.ProofSame},
+		{"no CA, one node alike", evidence{kubeCA: a, members: members, nodes: alike}, cluster.ProofImpossible},
 		{"no CA, a node moved", evidence{members: members, nodes: moved}, cluster.ProofImpossible},
 		{"no CA, other nodes", evidence{members: members, nodes: others}, cluster.ProofDifferent},
 		{"no CA, no members", evidence{members: []cluster.Member{}, nodes: nodes}, cluster.ProofImpossible},
