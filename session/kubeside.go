@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/kube"
 	"github.com/talos-cockpit/talos-cockpit/talosapi"
 )
@@ -18,7 +19,7 @@ func (l *link) kubeSide(ctx context.Context, f Found) {
 		return
 	}
 	l.kube.Store(client)
-	l.evidence.set(func(e *evidence) { e.kubeCA = client.Config().CA })
+	l.evidence.set(func(e *evidence) { e.kubeCA, e.server = client.Config().CA, feed.Clean(client.Config().Server) })
 	l.start(func() { client.WatchHealth(ctx, l.tellHealth) })
 	l.start(func() { client.WatchNodes(ctx, l.tellNodes) })
 	l.start(func() { client.WatchPodCounts(ctx, l.tellPods) })

@@ -15,6 +15,8 @@ import (
 type evidence struct {
 	talosCA   []byte // the Kubernetes CAs as the Talos API tells them, PEM
 	kubeCA    []byte // the CAs of the kubeconfig, PEM
+	endpoint  string // URL of the Kubernetes API as the Talos API tells it
+	server    string // the same as the kubeconfig has it
 	kubeAlive bool   // the API server answered over a connection that kubeCA verified
 	members   []cluster.Member
 	nodes     []cluster.KubeNode
@@ -48,7 +50,19 @@ func proveAlive(e evidence, m matches) (cluster.Proof, string) {
 	case m.members > 0 && m.nodes > 0 && m.matching == 0:
 		return cluster.ProofImpossible, "the CAs are equal, but no member of Talos discovery is a Node with the same name and address: are these two clusters made of the same secrets?"
 	}
-	return cluster.ProofSame, "the Kubernetes CA that the Talos API tells is the kubeconfig's"
+	return cluster.ProofSame, "the Kubernetes CA that the Talos API tells is the kubeconfig's" + endpointText(e)
+}
+
+// endpointText compares the endpoints, which tell nothing by themselves: there
+// may be a tunnel, a load balancer, or another name between.
+func endpointText(e evidence) string {
+	switch {
+	case e.endpoint == "" || e.server == "":
+		return ""
+	case strings.EqualFold(strings.TrimSuffix(e.endpoint, "/"), strings.TrimSuffix(e.server, "/")):
+		return ", and so is the endpoint " + e.endpoint
+	}
+	return fmt.Sprintf("; its endpoint is %s, the kubeconfig goes to %s", e.endpoint, e.server)
 }
 
 func proveByMembers(m matches) (cluster.Proof, string) {

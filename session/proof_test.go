@@ -69,6 +69,22 @@ func TestProve(t *testing.T) {
 	}
 }
 
+func TestProofNamesTheEndpoints(t *testing.T) {
+	one, err := pki.New(time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := one.Kubernetes.CertPEM()
+	e := evidence{talosCA: ca, kubeCA: ca, kubeAlive: true, endpoint: "https://10.0.0.10:6443", server: "https://10.0.0.10:6443/"}
+	if _, why := prove(e); !strings.Contains(why, "and so is the endpoint") {
+		t.Errorf("equal endpoints: %s", why)
+	}
+	e.server = "https://127.0.0.1:6443"
+	if proof, why := prove(e); proof != cluster.ProofSame || !strings.Contains(why, "the kubeconfig goes to https://127.0.0.1:6443") {
+		t.Errorf("through a tunnel: %s %s", proof, why)
+	}
+}
+
 func TestReadOnlyUntilProven(t *testing.T) {
 	for proof, want := range map[cluster.Proof]string{
 		cluster.ProofSame: "", cluster.ProofDifferent: "different clusters",

@@ -224,8 +224,8 @@ func (l *link) pollIdentity(ctx context.Context, client *talosapi.Client) {
 		id, err := client.Identity(ctx)
 		if err != nil {
 			pause = identityRetry
-		} else {
-			l.evidence.set(func(e *evidence) { e.talosCA = id.KubernetesCA })
+		} else if id.KubernetesCA != nil { // what was told once stays true if it cannot be told again
+			l.evidence.set(func(e *evidence) { e.talosCA, e.endpoint = id.KubernetesCA, id.KubernetesEndpoint })
 			l.judge()
 		}
 		if !l.s.sleep(ctx, pause) {

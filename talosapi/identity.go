@@ -5,19 +5,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 
 	machineapi "github.com/siderolabs/talos/pkg/machinery/api/machine"
-	clusterres "github.com/siderolabs/talos/pkg/machinery/resources/cluster"
-	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 	"go.yaml.in/yaml/v3"
 	"google.golang.org/grpc"
@@ -30,127 +25,90 @@ import (
 // ClusterIdentity is what Talos tells of the cluster that it runs, to prove that a
 // kubeconfig is of the same one. Empty fields are not known.
 type ClusterIdentity struct {
-	Via  string // the endpoint (host:port) that told
-	ID   string // the cluster's id in discovery
-	Name string
-	// KubernetesCA is the CA that signs the Kubernetes API's certificate, in PEM;
-	// nil: this role may not know it.
+	// KubernetesCA are the CAs that the Kubernetes API's certificate may be signed
+	// by, in PEM: the present one, and while it is being rotated the accepted ones
+	// beside it; nil: this role may not know it.
 	KubernetesCA []byte
-	// KubernetesCAFingerprint is the SHA-256 of that CA in lower-case hex.
-	KubernetesCAFingerprint string
 	// KubernetesEndpoint is the URL of the Kubernetes API as configured.
 	KubernetesEndpoint string
-	// KubernetesHosts are the hosts that the nodes themselves reach the Kubernetes
-	// API by (KubePrism); every role may know them.
-	KubernetesHosts []string
-	// Source says where the CA and the endpoint come from.
-	Source string
 	// CAErr says why the CA is not known; nil: it is.
 	CAErr *cluster.Trouble
-	// Members as the endpoint's node lists them.
-	Members []cluster.Member
 }
 
-var (
-	clusterInfos    = kind{clusterres.NamespaceName, clusterres.InfoType}
-	memberKind      = kind{clusterres.NamespaceName, clusterres.MemberType}
-	kubernetesRoots = kind{secrets.NamespaceName, secrets.KubernetesRootType}
-	kubePrism       = kind{k8s.NamespaceName, k8s.KubePrismEndpointsType}
-)
+var kubernetesRoots = kind{secrets.NamespaceName, secrets.KubernetesRootType}
 
-// Identity reads who the cluster is from a healthy endpoint. Its error is a
-// *cluster.Trouble and says that no endpoint answered; what this role may not
-// know is empty in the answer.
+// Identity reads who the cluster is from a healthy endpoint: from the root
+// secrets, else from a kubeconfig that the node makes; both take os:admin. Its
+// error is a *cluster.Trouble and says that no endpoint answered; what this role
+// may not know is empty in the answer.
 func (c *Client) Identity(ctx context.Context) (ClusterIdentity, error) {
 	var id ClusterIdentity
-	via, err := c.read(ctx, "", func(ctx context.Context, conn *grpc.ClientConn) error {
-		id = ClusterIdentity{}
-		info, err := get[*clusterres.Info](ctx, conn, clusterInfos, clusterres.InfoID)
-		if err == nil {
-			id.ID, id.Name = feed.Clean(info.TypedSpec().ClusterID), feed.Clean(info.TypedSpec().ClusterName)
-		} else if unreachable(err) {
-			return err
-		}
-		id.readHosts(ctx, conn)
-		id.readMembers(ctx, conn)
-		return id.readCA(ctx, conn)
+	_, err := c.read(ctx, "", func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+		id, err = readIdentity(ctx, conn)
+		return err
 	})
 	if err != nil {
 		return ClusterIdentity{}, Explain(err, "the Talos API")
 	}
-	id.Via = via
 	return id, nil
 }
 
-func (id *ClusterIdentity) readHosts(ctx context.Context, conn *grpc.ClientConn) {
-	r, err := get[*k8s.KubePrismEndpoints](ctx, conn, kubePrism, k8s.KubePrismEndpointsID)
-	if err != nil {
-		return
-	}
-	for _, e := range r.TypedSpec().Endpoints {
-		id.KubernetesHosts = append(id.KubernetesHosts, feed.Clean(e.Host))
-	}
-}
-
-func (id *ClusterIdentity) readMembers(ctx context.Context, conn *grpc.ClientConn) {
-	raws, err := listRaw(ctx, conn, memberKind)
-	if err != nil {
-		return
-	}
-	id.Members = membersOf(byID(raws))
-}
-
-// readCA takes the CA from the root secrets, else from a kubeconfig that the node
-// makes; both take os:admin.
-func (id *ClusterIdentity) readCA(ctx context.Context, conn *grpc.ClientConn) error {
-	root, err := get[*secrets.KubernetesRoot](ctx, conn, kubernetesRoots, secrets.KubernetesRootID)
-	if err == nil {
-		spec := root.TypedSpec()
-		if spec.Endpoint != nil {
-			id.KubernetesEndpoint = feed.Clean(spec.Endpoint.String())
-		}
-		if spec.IssuingCA != nil && id.setCA(spec.IssuingCA.Crt) {
-			id.Source = "the cluster's root secrets"
-			return nil
-		}
-		err = errEmpty
-	}
-	if unreachable(err) {
-		return err
+func readIdentity(ctx context.Context, conn *grpc.ClientConn) (ClusterIdentity, error) {
+	id, err := identityOfRoot(ctx, conn)
+	if err == nil || unreachable(err) {
+		return id, err
 	}
 	made, err := fetchKubeconfig(ctx, conn)
 	if err == nil {
-		server, ca, perr := parseKubeconfig(made)
-		if perr == nil && id.setCA(ca) {
-			id.KubernetesEndpoint, id.Source = server, "a kubeconfig made by the node"
-			return nil
-		}
-		err = errors.Join(errEmpty, perr)
+		id.KubernetesEndpoint, id.KubernetesCA, err = parseKubeconfig(made)
 	}
-	if unreachable(err) {
-		return err
+	switch {
+	case unreachable(err):
+		return ClusterIdentity{}, err
+	case err != nil:
+		return ClusterIdentity{CAErr: Explain(err, "the Kubernetes CA through the Talos API:")}, nil
 	}
-	id.CAErr = Explain(err, "the Kubernetes CA through the Talos API:")
-	return nil
+	return id, nil
 }
 
-func (id *ClusterIdentity) setCA(ca []byte) bool {
-	block, _ := pem.Decode(ca)
-	if block == nil {
-		return false
-	}
-	sum := sha256.Sum256(block.Bytes)
-	id.KubernetesCA, id.KubernetesCAFingerprint = bytes.Clone(ca), hex.EncodeToString(sum[:])
-	return true
-}
-
-// EndpointHost is the host of the Kubernetes API's URL; empty: not known.
-func (id *ClusterIdentity) EndpointHost() string {
-	u, err := url.Parse(id.KubernetesEndpoint)
+// identityOfRoot reads the root secrets and keeps the public part.
+func identityOfRoot(ctx context.Context, conn *grpc.ClientConn) (ClusterIdentity, error) {
+	root, err := get[*secrets.KubernetesRoot](ctx, conn, kubernetesRoots, secrets.KubernetesRootID)
 	if err != nil {
-		return ""
+		return ClusterIdentity{}, err
 	}
-	return u.Hostname()
+	return identityOf(root.TypedSpec())
+}
+
+func identityOf(spec *secrets.KubernetesRootSpec) (id ClusterIdentity, err error) {
+	if spec.Endpoint != nil {
+		id.KubernetesEndpoint = feed.Clean(spec.Endpoint.String())
+	}
+	if spec.IssuingCA == nil || len(spec.IssuingCA.Crt) == 0 {
+		return ClusterIdentity{}, errEmpty
+	}
+	id.KubernetesCA = certificatesOf(spec.IssuingCA.Crt)
+	for _, ca := range spec.AcceptedCAs {
+		id.KubernetesCA = append(id.KubernetesCA, certificatesOf(ca.Crt)...)
+	}
+	if len(id.KubernetesCA) == 0 {
+		return ClusterIdentity{}, errEmpty
+	}
+	return id, nil
+}
+
+// certificatesOf are the certificates of a PEM bundle, and nothing else that is in it.
+func certificatesOf(bundle []byte) []byte {
+	var out []byte
+	for {
+		var block *pem.Block
+		if block, bundle = pem.Decode(bundle); block == nil {
+			return out
+		}
+		if block.Type == "CERTIFICATE" {
+			out = append(out, pem.EncodeToMemory(&pem.Block{Type: block.Type, Bytes: block.Bytes})...)
+		}
+	}
 }
 
 // Kubeconfig fetches a kubeconfig with administrator rights, which a control plane
@@ -224,9 +182,12 @@ func parseKubeconfig(data []byte) (server string, ca []byte, err error) {
 		return "", nil, errors.New("parse kubeconfig: no cluster")
 	}
 	first := file.Clusters[0].Cluster
-	ca, err = base64.StdEncoding.DecodeString(strings.TrimSpace(first.CA))
+	bundle, err := base64.StdEncoding.DecodeString(strings.TrimSpace(first.CA))
 	if err != nil {
 		return "", nil, fmt.Errorf("parse kubeconfig: %w", err)
+	}
+	if ca = certificatesOf(bundle); len(ca) == 0 {
+		return "", nil, errEmpty
 	}
 	return feed.Clean(first.Server), ca, nil
 }

@@ -1,7 +1,9 @@
 package talosapi
 
 import (
+	"bytes"
 	"context"
+	"encoding/pem"
 	"net/netip"
 	"slices"
 	"testing"
@@ -9,8 +11,10 @@ import (
 
 	"github.com/cosi-project/runtime/api/v1alpha1"
 	"github.com/cosi-project/runtime/pkg/resource/protobuf"
+	"github.com/siderolabs/crypto/x509"
 	machineapi "github.com/siderolabs/talos/pkg/machinery/api/machine"
 	clusterres "github.com/siderolabs/talos/pkg/machinery/resources/cluster"
+	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 )
@@ -79,6 +83,24 @@ func TestMemberOfADomain(t *testing.T) {
 	got := membersOf(byID([]*v1alpha1.Resource{wire}))
 	if len(got) != 1 || got[0].Node != "talos-test01" || got[0].Hostname != "talos-test01.home.lan" || got[0].ID != "FRVyBgf" {
 		t.Errorf("%+v, want the node's name beside its host name", got)
+	}
+}
+
+// While the Kubernetes CA is rotated a kubeconfig may hold the new one and the old one.
+func TestIdentityTellsAcceptedCAs(t *testing.T) {
+	block := func(kind, text string) []byte {
+		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: []byte(text)})
+	}
+	spec := &secrets.KubernetesRootSpec{
+		IssuingCA:   &x509.PEMEncodedCertificateAndKey{Crt: append(block("CERTIFICATE", "new"), block("EC PRIVATE KEY", "secret")...)},
+		AcceptedCAs: []*x509.PEMEncodedCertificate{{Crt: block("CERTIFICATE", "old")}},
+	}
+	id, err := identityOf(spec)
+	if want := append(block("CERTIFICATE", "new"), block("CERTIFICATE", "old")...); err != nil || !bytes.Equal(id.KubernetesCA, want) {
+		t.Errorf("%s %v, want the two certificates and no key", id.KubernetesCA, err)
+	}
+	if _, err := identityOf(&secrets.KubernetesRootSpec{}); err == nil {
+		t.Error("no CA is no error")
 	}
 }
 

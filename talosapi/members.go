@@ -25,6 +25,8 @@ type Members struct {
 	Configured []string
 }
 
+var memberKind = kind{clusterres.NamespaceName, clusterres.MemberType}
+
 // settleMembers gathers the events of one change into one reading.
 const settleMembers = 100 * time.Millisecond
 
