@@ -24,6 +24,7 @@ const (
 	retryFirst  = 300 * time.Millisecond
 	retryMost   = 3 * time.Second        // between two tries while the server is away
 	retryDenied = 15 * time.Second       // while the right is missing: it may be granted
+	surelyNot   = 5                      // refusals in a row that mean it: a server that starts refuses until it has read its roles
 	openTimeout = 70 * time.Second       // until a watch has answered; proxies hold back the answer up to the first bookmark
 	shortWatch  = time.Second            // a watch that ends before this without an event failed
 	breath      = 100 * time.Millisecond // between two watches, so that a server that ends them quickly is not hammered
@@ -47,6 +48,7 @@ type follower[T any] struct {
 
 	version string // resourceVersion to watch from; empty: list first
 	tries   int    // failures in a row
+	refused int    // of them, how many in a row were for a missing right
 	forgot  bool   // the last thing the server said was that it has forgotten the version
 }
 
@@ -89,13 +91,20 @@ func (f *follower[T]) run(ctx context.Context) {
 	}
 }
 
-// delay doubles from retryFirst to retryMost, with a fifth of jitter.
+// delay doubles from retryFirst to retryMost, with a fifth of jitter; a right that
+// stays missing is asked for less often.
 func (f *follower[T]) delay(err error) time.Duration {
 	d := retryMost
 	if f.tries < 8 {
 		d = min(retryMost, retryFirst<<f.tries)
 	}
-	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+	switch {
+	case !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err):
+		f.refused = 0
+	case f.refused < surelyNot:
+		d = min(retryMost, retryFirst<<f.refused)
+		f.refused++
+	default:
 		d = retryDenied
 	}
 	f.tries++
@@ -222,6 +231,7 @@ func (f *follower[T]) receive(w watch.Interface) error {
 
 // goesWell ends the trouble, and tells the other followers that the server is back.
 func (f *follower[T]) goesWell() {
+	f.refused = 0
 	if f.tries > 0 {
 		f.back.send()
 	}

@@ -2,11 +2,15 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 )
@@ -172,6 +176,24 @@ func TestWatchesThatEndAtOnce(t *testing.T) {
 	})
 	if n := f.called("watch=true"); n > 6 {
 		t.Errorf("%d watches already: there is no backoff", n)
+	}
+}
+
+func TestRefusalsOfAStartingServer(t *testing.T) {
+	t.Parallel()
+	f := follower[int]{tries: 100} // it was away for long
+	refusal, away := apierrors.NewForbidden(schema.GroupResource{Resource: "nodes"}, "", nil), errors.New("away")
+	for i := range surelyNot {
+		if d := f.delay(refusal); d > 2*retryMost {
+			t.Fatalf("refused for the time %d: asked again after %s", i+1, d)
+		}
+	}
+	if d := f.delay(refusal); d < 2*retryMost {
+		t.Errorf("a right that stays missing is asked for after %s", d)
+	}
+	f.delay(away)
+	if d := f.delay(refusal); d > 2*retryMost {
+		t.Errorf("after a restart: asked again after %s", d)
 	}
 }
 
