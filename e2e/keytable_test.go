@@ -113,7 +113,7 @@ func ready(c *cockpit) {
 		return y > 0 && strings.Contains(lines[y-1], "STATE")
 	})
 	for range 60 {
-		if strings.Contains(cursorLine(c.term.Screen()), " ready") {
+		if strings.HasPrefix(cursorLine(c.term.Screen()), "● ks") {
 			return
 		}
 		was := cursorRow(c.term.Screen())

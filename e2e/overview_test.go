@@ -36,4 +36,4 @@ func TestOverview(t *testing.T) {
 }
 
 // logLine is a line of the kubelet as the Logs pane shows it.
-var logLine = regexp.MustCompile(`\d\d:\d\d:\d\d(\.\d{3})? [IWE] \w+/`)
+var logLine = regexp.MustCompile(`\d\d:\d\d:\d\d(\.\d{3})? [IWE] \w`)

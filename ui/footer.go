@@ -52,7 +52,7 @@ func (s *Shell) drawFooter(width int) string {
 // generalActions are worth a place in the footer after the pane's own.
 func (s *Shell) generalActions() []keymap.Action {
 	alone := len(s.layout.Panes) > 1 && s.layout.Panes[0].Empty() && !s.layout.Bare
-	if s.zoom || alone {
+	if s.zoom || s.whole || alone {
 		return []keymap.Action{keymap.Back, keymap.Palette}
 	}
 	return []keymap.Action{keymap.Palette, keymap.Zoom}
@@ -83,8 +83,9 @@ func (s *Shell) globalItems(actions ...keymap.Action) []footItem {
 	return out
 }
 
-// fitItems chooses what fits: first what can be done, then the general items,
-// then what cannot be done now. The order of the offers stays.
+// fitItems chooses what fits: first the first general item, then what can be
+// done, then the other general items, then what cannot be done now. The order
+// of the offers stays.
 func fitItems(offers, general []footItem, gap, room int) []footItem {
 	keep := make([]bool, len(offers))
 	left := room
@@ -95,10 +96,13 @@ func fitItems(offers, general []footItem, gap, room int) []footItem {
 		}
 		return false
 	}
+	var tail []footItem
+	if len(general) > 0 && take(general[0]) {
+		tail, general = append(tail, general[0]), general[1:]
+	}
 	for i, f := range offers {
 		keep[i] = f.enabled && take(f)
 	}
-	var tail []footItem
 	for _, f := range general {
 		if take(f) {
 			tail = append(tail, f)

@@ -50,11 +50,37 @@ func (s *Shell) resize(w, h int) {
 	s.relayout()
 }
 
+// readable is the size from which a pane shows one thing well in its own place.
+const (
+	readableWidth  = 100
+	readableHeight = 24
+)
+
+// needsWhole reports whether the focused pane shows one thing in full and has
+// little room for it in its own place.
+func (s *Shell) needsWhole() bool {
+	p := s.focused()
+	if p == nil {
+		return false
+	}
+	o, ok := p.pane.(Opener)
+	if !ok || !o.Opened() {
+		return false
+	}
+	r := s.arrange(false).Panes[s.focus]
+	return r.W < readableWidth || r.H < readableHeight
+}
+
+func (s *Shell) arrange(zoom bool) Layout {
+	return Arrange(s.layout.W, s.layout.H, LayoutOptions{
+		Panes: len(s.panes), Focus: s.focus, Zoom: zoom, Banner: s.bannerRows(),
+	})
+}
+
 // relayout computes the places anew and marks what moved.
 func (s *Shell) relayout() {
-	s.layout = Arrange(s.layout.W, s.layout.H, LayoutOptions{
-		Panes: len(s.panes), Focus: s.focus, Zoom: s.zoom, Banner: s.bannerRows(),
-	})
+	s.whole = s.needsWhole()
+	s.layout = s.arrange(s.zoom || s.whole)
 	var shown []keymap.Scope
 	for i, p := range s.panes {
 		rect, focused := s.layout.Panes[i], i == s.focus

@@ -94,8 +94,7 @@ func (s *Shell) act(a keymap.Action, key string) tea.Cmd {
 	case keymap.GoPane:
 		s.goPane(key)
 	case keymap.Zoom:
-		s.zoom = !s.zoom
-		s.relayout()
+		return s.toggleZoom()
 	case keymap.Refresh:
 		s.refresh()
 	case keymap.Mouse:
@@ -132,6 +131,17 @@ func (s *Shell) do(p *paneCache, a keymap.Action) tea.Cmd {
 		s.markPane(p)
 	}
 	return cmd
+}
+
+// toggleZoom gives the focused pane the whole area, and back. What has it
+// because it is open is closed.
+func (s *Shell) toggleZoom() tea.Cmd {
+	if s.whole && !s.zoom {
+		return s.back()
+	}
+	s.zoom = !s.zoom
+	s.relayout()
+	return nil
 }
 
 // back goes one level back: messages, then the pane's own levels, the zoom, and

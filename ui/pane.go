@@ -59,6 +59,10 @@ type Detailed interface {
 	Detail(width, height int) (title string, lines []string)
 }
 
+// Opener is a Pane that can show one thing in full. While it does, and its
+// place is small, the shell gives it the whole area.
+type Opener interface{ Opened() bool }
+
 // Receiver is a Pane that takes messages of its own: what its commands return,
 // or what another pane sends it. Every message that the shell does not know is
 // offered to each Receiver; a pane that takes it is drawn again.

@@ -152,7 +152,7 @@ func Fold(s string, width int) []string {
 			break
 		}
 		end := n
-		for i := n; i > n/2; i-- {
+		for i := n; i > n/4; i-- {
 			if s[i] == ' ' {
 				end = i
 				break

@@ -45,7 +45,10 @@ type Table[T any] struct {
 	Span func(p *Pen, row *T) bool
 	// Brief, if set, draws the whole row where the table is narrower than
 	// BriefUnder, instead of columns that would take their room from one another.
+	// BriefHead draws the header that goes with it: title adds the mark of the
+	// column that the rows are sorted by.
 	Brief      func(p *Pen, row *T)
+	BriefHead  func(p *Pen, title func(string) string)
 	BriefUnder int
 	// Empty is shown when there are rows but none matches, and None when there are none.
 	Empty, None string

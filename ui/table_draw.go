@@ -9,15 +9,9 @@ func (t *Table[T]) AppendTo(out []string, width, height int, focused bool) []str
 	if t.laidOut != width {
 		t.layout(width)
 	}
-	t.head = 1
-	if t.brief(width) && t.sortBy < 0 {
-		t.head = 0
-	}
-	t.height = height - t.head
+	t.height = height - 1
 	t.scroll()
-	if t.head > 0 {
-		out = append(out, t.header(width))
-	}
+	out = append(out, t.header(width))
 	for y := range t.height {
 		i := t.top + y
 		switch {
@@ -155,19 +149,14 @@ func (t *Table[T]) header(width int) string {
 	p.Start(width)
 	p.Skip(gutter)
 	if t.brief(width) {
-		p.Skip(gapOfSigns + 1)
-		p.Put(RoleHeader, "by "+t.columns[t.sortBy].Title)
+		t.BriefHead(p, t.titled)
 		return p.Line()
 	}
 	for i, pl := range t.plan {
 		c := &t.columns[pl.col]
 		p.Skip(t.gapBefore(i))
 		p.Cell(pl.width)
-		title := c.Title
-		if pl.col == t.sortBy {
-			title += p.th.Glyph("▾", "v")
-		}
-		if c.Right {
+		if title := t.titled(c.Title); c.Right {
 			p.PutRight(RoleHeader, title)
 		} else {
 			p.Put(RoleHeader, title)
@@ -175,6 +164,14 @@ func (t *Table[T]) header(width int) string {
 		p.Done()
 	}
 	return p.Line()
+}
+
+// titled is the title with the mark of sorting, if the rows are sorted by it.
+func (t *Table[T]) titled(title string) string {
+	if t.sortBy >= 0 && title == t.columns[t.sortBy].Title {
+		return title + t.pen.th.Glyph("▾", "v")
+	}
+	return title
 }
 
 func (t *Table[T]) row(width, i int, focused bool) string {

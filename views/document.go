@@ -9,7 +9,8 @@ import (
 type document struct {
 	th    *ui.Theme
 	pen   *ui.Pen
-	width int
+	width int // of a line, with its margins
+	inset int // blank cells at both ends of a line
 	lines []string
 	top   int
 }
@@ -17,14 +18,28 @@ type document struct {
 func newDocument(th *ui.Theme) *document { return &document{th: th, pen: ui.NewPen(th)} }
 
 // begin starts composing for lines of width cells.
-func (d *document) begin(width int) { d.width, d.lines = max(width, 0), d.lines[:0] }
+func (d *document) begin(width int) {
+	d.width, d.inset, d.lines = max(width, 0), 0, d.lines[:0]
+	if d.width >= 2*labelWidth {
+		d.inset = 1
+	}
+}
+
+// start begins a line behind its margin.
+func (d *document) start() {
+	d.pen.Start(d.width)
+	d.pen.Skip(d.inset)
+}
+
+// room is the width of a line's text.
+func (d *document) room() int { return d.width - 2*d.inset }
 
 // labelWidth is the room for labels of fields.
 const labelWidth = 12
 
 // title adds a heading with its sign.
 func (d *document) title(r ui.Role, text string) {
-	d.pen.Start(d.width)
+	d.start()
 	d.pen.Put(r, d.th.Shape(r)+" ")
 	d.pen.Put(ui.RoleStrong, text)
 	d.lines = append(d.lines, d.pen.Line())
@@ -35,7 +50,7 @@ func (d *document) section(text string) {
 	if len(d.lines) > 0 {
 		d.blank()
 	}
-	d.pen.Start(d.width)
+	d.start()
 	d.pen.Put(ui.RoleHeader, text)
 	d.lines = append(d.lines, d.pen.Line())
 }
@@ -51,8 +66,8 @@ func (d *document) field(label string, r ui.Role, text string) {
 	if d.width < 2*labelWidth {
 		indent = min(len(label)+1, d.width/2)
 	}
-	for i, row := range ui.Fold(clean(text), d.width-indent) {
-		d.pen.Start(d.width)
+	for i, row := range ui.Fold(clean(text), d.room()-indent) {
+		d.start()
 		d.pen.Cell(indent)
 		if i == 0 {
 			d.pen.Put(ui.RoleMuted, label)
@@ -65,12 +80,12 @@ func (d *document) field(label string, r ui.Role, text string) {
 
 // item adds a sign and a text, wrapped behind it.
 func (d *document) item(sign, r ui.Role, text string) {
-	for i, row := range ui.Fold(clean(text), d.width-3) {
-		d.pen.Start(d.width)
+	for i, row := range ui.Fold(clean(text), d.room()-2) {
+		d.start()
 		if i == 0 {
-			d.pen.Put(sign, " "+d.th.Shape(sign)+" ")
+			d.pen.Put(sign, d.th.Shape(sign)+" ")
 		} else {
-			d.pen.Skip(3)
+			d.pen.Skip(2)
 		}
 		d.pen.Put(r, row)
 		d.lines = append(d.lines, d.pen.Line())
@@ -79,8 +94,8 @@ func (d *document) item(sign, r ui.Role, text string) {
 
 // text adds a wrapped paragraph.
 func (d *document) text(r ui.Role, text string) {
-	for _, row := range ui.Fold(clean(text), d.width) {
-		d.pen.Start(d.width)
+	for _, row := range ui.Fold(clean(text), d.room()) {
+		d.start()
 		d.pen.Put(r, row)
 		d.lines = append(d.lines, d.pen.Line())
 	}
@@ -99,7 +114,7 @@ func (d *document) window(height int) []string {
 		out = append(out, ui.Blank(d.width))
 	}
 	if hidden := len(d.lines) - d.top - height; hidden > 0 && height > 2 {
-		d.pen.Start(d.width)
+		d.start()
 		d.pen.Put(ui.RoleMuted, d.th.Glyph("…", "~")+" "+plural(hidden+1, "more line"))
 		out[height-1] = d.pen.Line()
 	}

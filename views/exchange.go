@@ -1,6 +1,8 @@
 package views
 
 import (
+	"slices"
+
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/talos-cockpit/talos-cockpit/board"
@@ -18,9 +20,10 @@ type exchange struct {
 	pinned bool   // the operator chose the node; else it is the selected one
 	asked  string // node whose plan was asked for
 	snap   feed.Snapshot[health.Plan]
-	steps  bool // the cursor is in the steps, not in the checks
-	check  int  // cursor among the checks
-	step   int  // cursor among the steps
+	order  []int // the checks, the worst first
+	steps  bool  // the cursor is in the steps, not in the checks
+	check  int   // number of the check under the cursor; 0: the worst one
+	step   int   // cursor among the steps
 	top    int
 	page   int
 	open   bool
@@ -70,7 +73,11 @@ func (e *exchange) Title() (left, right string) {
 
 // refresh takes over the latest plan, and asks for one if there is none yet.
 func (e *exchange) refresh() {
-	e.snap = e.board.Plan.Load()
+	snap := e.board.Plan.Load()
+	if snap.Seq != e.snap.Seq {
+		e.order = worstChecks(snap.Value.Checks)
+	}
+	e.snap = snap
 	if e.pinned && e.known() {
 		return
 	}
@@ -126,7 +133,7 @@ func (e *exchange) Click(_, y int) tea.Cmd {
 	if e.steps = m.step; m.step {
 		e.step = m.index
 	} else {
-		e.check = m.index
+		e.check = e.snap.Value.Checks[m.index].Number
 	}
 	return nil
 }
@@ -142,17 +149,62 @@ func (e *exchange) Wheel(lines int) tea.Cmd {
 
 // move goes through the checks and on into the steps.
 func (e *exchange) move(delta int) {
-	checks, steps := len(e.snap.Value.Checks), len(e.snap.Value.Steps)
-	at := e.check
+	checks, steps := len(e.order), len(e.snap.Value.Steps)
+	at := e.place()
 	if e.steps {
 		at = checks + e.step
 	}
 	at = max(min(at+delta, checks+steps-1), 0)
 	if e.steps = at >= checks && steps > 0; e.steps {
 		e.step = at - checks
-	} else {
-		e.check = at
+	} else if at < checks {
+		e.check = e.snap.Value.Checks[e.order[at]].Number
 	}
+}
+
+// place is where the check under the cursor stands in the order.
+func (e *exchange) place() int {
+	for i, c := range e.order {
+		if e.snap.Value.Checks[c].Number == e.check {
+			return i
+		}
+	}
+	return 0
+}
+
+// chosen is the check under the cursor; nil if there is none.
+func (e *exchange) chosen() *health.Check {
+	if len(e.order) == 0 {
+		return nil
+	}
+	return &e.snap.Value.Checks[e.order[e.place()]]
+}
+
+// worstChecks is the order of the checks: what failed, what nobody can tell,
+// what warns, what this plan does not look at, what passed.
+func worstChecks(checks []health.Check) []int {
+	rank := func(v health.Verdict) int {
+		switch v {
+		case health.Fail:
+			return 0
+		case health.WarnV:
+			return 2
+		case health.NotChecked:
+			return 3
+		case health.Pass:
+			return 4
+		case health.UnknownV:
+			return 1
+		default:
+			return 1
+		}
+	}
+	order := make([]int, len(checks))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return rank(checks[a].Verdict) - rank(checks[b].Verdict) })
+	return order
 }
 
 func (e *exchange) Do(a keymap.Action) (tea.Cmd, bool) {

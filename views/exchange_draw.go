@@ -18,10 +18,14 @@ type mark struct {
 	index     int
 }
 
-// listWidth is the room of the list where the detail stands beside it.
+// The detail stands beside the list where there is room for both; the list
+// then has its share of the width in percent. Where there are few rows, the list
+// has no headings.
 const (
-	besideFrom = 90
-	listShare  = 46
+	besideFrom   = 90
+	besideHeight = 9
+	listShare    = 46
+	headedHeight = 9
 )
 
 func (e *exchange) Render(width, height int, focused bool) []string {
@@ -38,7 +42,7 @@ func (e *exchange) Render(width, height int, focused bool) []string {
 	e.marks = append(e.marks[:0], make([]mark, len(out))...)
 	room := height - len(out)
 	e.page = max(room, 1)
-	if width < besideFrom {
+	if width < besideFrom || room < besideHeight {
 		return append(out, e.list(width, room, focused)...)
 	}
 	left := width * listShare / 100
@@ -71,27 +75,40 @@ func (e *exchange) waiting(width, height int) []string {
 // verdict is the top: whether anything speaks against the exchange, and that
 // this is only a plan.
 func (e *exchange) verdict(width, height int) []string {
+	role, text := e.judgement()
+	if height < headedHeight {
+		e.pen.Start(width)
+		e.pen.Skip(1)
+		e.pen.Put(role, e.th.Shape(role)+" "+text)
+		return []string{e.pen.Line()}[:min(height, 1)]
+	}
 	d := e.detail
 	d.begin(width)
-	p := e.snap.Value
-	_, warn, fail, open := health.Summary(p.Checks)
-	switch {
-	case p.Refuse != "":
-		d.item(ui.RoleBad, ui.RoleBad, "must not start: "+p.Refuse)
-	case fail > 0:
-		d.item(ui.RoleBad, ui.RoleBad, plural(fail, "check")+" failed")
-	case warn > 0:
-		d.item(ui.RoleWarn, ui.RoleWarn, plural(warn, "warning")+", and "+plural(open, "check")+" that nothing is known of")
-	default:
-		d.item(ui.RoleUnknown, ui.RoleUnknown, "nothing found against it, but of "+plural(open, "check")+" nothing is known")
-	}
-	if height > 8 {
-		d.item(ui.RoleSuspended, ui.RoleMuted, "This is a plan for reading. This version exchanges no node: the commands show what it takes.")
-	}
+	d.item(role, role, text)
+	d.item(ui.RoleSuspended, ui.RoleMuted, "This is a plan for reading: nothing can be started from here.")
 	if e.snap.Err != nil {
 		d.item(ui.RoleUnknown, ui.RoleUnknown, "as of "+e.ages.of(e.snap.At)+" ago: "+e.snap.Err.Error())
 	}
-	return slices.Clone(d.lines[:min(len(d.lines), max(height-2, 1), height)])
+	return slices.Clone(d.lines[:min(len(d.lines), height-2)])
+}
+
+// judgement is the plan in one sentence. Old news says so first.
+func (e *exchange) judgement() (ui.Role, string) {
+	p := e.snap.Value
+	_, warn, fail, open := health.Summary(p.Checks)
+	role, text := ui.RoleUnknown, "nothing found against it, but of "+plural(open, "check")+" nothing is known"
+	switch {
+	case p.Refuse != "":
+		role, text = ui.RoleBad, "must not start: "+p.Refuse
+	case fail > 0:
+		role, text = ui.RoleBad, plural(fail, "check")+" failed"
+	case warn > 0:
+		role, text = ui.RoleWarn, plural(warn, "warning")+", and "+plural(open, "check")+" that nothing is known of"
+	}
+	if e.snap.Err != nil {
+		role, text = ui.RoleUnknown, e.ages.of(e.snap.At)+" ago: "+text
+	}
+	return role, text
 }
 
 // notFresh is the age from which a check says how old its facts are.
@@ -117,8 +134,11 @@ func verdictLook(v health.Verdict) ui.Role {
 func (e *exchange) list(width, height int, focused bool) []string {
 	p := e.snap.Value
 	rows := make([]mark, 0, len(p.Checks)+len(p.Steps)+3)
-	rows = append(rows, mark{})
-	for i := range p.Checks {
+	headed := height >= headedHeight
+	if headed {
+		rows = append(rows, mark{})
+	}
+	for _, i := range e.order {
 		rows = append(rows, mark{any: true, index: i})
 	}
 	rows = append(rows, mark{step: true})
@@ -131,9 +151,10 @@ func (e *exchange) list(width, height int, focused bool) []string {
 			at = i
 		}
 	}
-	if at <= e.top {
-		e.top = max(at-1, 0)
+	if headed && at <= e.top {
+		e.top = max(at-1, 0) // with the heading
 	}
+	e.top = min(e.top, at)
 	if at >= e.top+height {
 		e.top = at - height + 1
 	}
@@ -157,7 +178,10 @@ func (e *exchange) cursor() int {
 	if e.steps {
 		return e.step
 	}
-	return e.check
+	if len(e.order) == 0 {
+		return 0
+	}
+	return e.order[e.place()]
 }
 
 func (e *exchange) line(m mark, width int, here bool) string {
@@ -188,11 +212,14 @@ func (e *exchange) putCheck(p *ui.Pen, c health.Check) {
 	p.Put(role, e.th.Shape(role)+" ")
 	p.Put(ui.RoleMuted, ui.FitLeft(itoa(c.Number), 2)+" ")
 	p.Put(ui.RoleStrong, ui.Fit(c.Name, min(22, max(p.Room(), 1)))+" ")
-	if role == ui.RoleOK {
+	switch c.Verdict {
+	case health.Pass:
 		role = ui.RoleMuted
-	}
-	if c.Verdict == health.NotChecked {
+	case health.WarnV:
+		role = ui.RoleText
+	case health.NotChecked:
 		p.Put(role, "not checked: ")
+	case health.Fail, health.UnknownV:
 	}
 	p.Put(role, c.Evidence)
 }
@@ -218,8 +245,8 @@ func (e *exchange) compose(d *document, width int) {
 	switch {
 	case e.steps && e.step < len(p.Steps):
 		e.composeStep(d, p.Steps[e.step])
-	case e.check < len(p.Checks):
-		e.composeCheck(d, p.Checks[e.check])
+	case e.chosen() != nil:
+		e.composeCheck(d, *e.chosen())
 	}
 }
 
@@ -272,8 +299,8 @@ func (e *exchange) copyText() string {
 	case e.steps && e.step < len(p.Steps):
 		s := p.Steps[e.step]
 		out = append(out, "step "+itoa(s.Number)+" "+s.Name, s.What)
-	case e.check < len(p.Checks):
-		c := p.Checks[e.check]
+	case e.chosen() != nil:
+		c := e.chosen()
 		out = append(out, "check "+itoa(c.Number)+" "+c.Name+": "+string(c.Verdict), c.Evidence, c.Remedy)
 		out = append(out, c.Details...)
 	}
@@ -286,8 +313,8 @@ func (e *exchange) commands() string {
 	switch {
 	case e.steps && e.step < len(p.Steps):
 		return joinClean(p.Steps[e.step].Command)
-	case !e.steps && e.check < len(p.Checks):
-		return clean(p.Checks[e.check].Command)
+	case !e.steps && e.chosen() != nil:
+		return clean(e.chosen().Command)
 	default:
 		return ""
 	}

@@ -71,10 +71,7 @@ func TestExchangeMovesThroughChecksAndSteps(t *testing.T) {
 	x.do(t, p, keymap.ExchangeOpen)
 	has(t, screenOf(p, 80, 12), "step 16  compare", "EQUIVALENT COMMANDS", "kubectl drain talos-test04")
 	x.do(t, p, keymap.Back, keymap.ExchangeSections)
-	has(t, screenOf(p, 80, 12), "▸●  1 credentials")
-	for range 5 {
-		x.do(t, p, keymap.Down)
-	}
+	has(t, screenOf(p, 80, 12), "▸✗  6 other nodes")
 	x.do(t, p, keymap.ExchangeOpen)
 	has(t, screenOf(p, 80, 14), "check 6  other nodes: fail", "evidence", "remedy      uncordon it", "talos-test03: memory 98%")
 	hasNot(t, screenOf(p, 80, 14), "seen")
@@ -85,19 +82,30 @@ func TestExchangeMovesThroughChecksAndSteps(t *testing.T) {
 	has(t, screenOf(p, 80, 14), "seen        3m ago")
 }
 
+// Where there are few rows they go to the verdict and to what did not pass.
+func TestExchangeWorstFirst(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	lines := strings.Split(screenOf(x.pane(keymap.Exchange), 120, 5), "\n")
+	for i, want := range []string{"✗ must not start", "▸✗  6 other nodes", "○  2 clocks", "▲ 17 Flux", "○  8 etcd snapshot         not checked"} {
+		has(t, strings.Join(strings.Fields(lines[i]), " "), strings.Join(strings.Fields(want), " "))
+	}
+	x.do(t, x.pane(keymap.Exchange), keymap.Down, keymap.Down) // to Flux
+	plan := referencePlan()
+	plan.Checks[5].Verdict, plan.Checks[1].Verdict = health.Pass, health.Pass
+	x.board.Plan.Set(plan, noon)
+	has(t, screenOf(x.pane(keymap.Exchange), 120, 5), "▸▲ 17 Flux") // the cursor stays on its check
+}
+
 func TestExchangeCopies(t *testing.T) {
 	x := newTheatre(ui.Look{}).reference()
 	p := x.pane(keymap.Exchange)
 	p.Render(80, 12, true)
-	for range 5 {
-		x.do(t, p, keymap.Down)
-	}
 	msgs := x.do(t, p, keymap.Copy, keymap.CopyCommand)
 	has(t, msgs[0].(ui.CopyMsg).Text, "check 6 other nodes: fail\ntalos-test02 is cordoned by kubectl-cordon\nuncordon it", "talos-test03: memory 98%")
 	if got := msgs[1].(ui.CopyMsg).Text; got != "talosctl -n 192.168.13.14 version" {
 		t.Error(got)
 	}
-	x.do(t, p, keymap.Down, keymap.Down)
+	x.do(t, p, keymap.Down, keymap.Down, keymap.Down)
 	if why := whyNot(p, keymap.CopyCommand); why != "there is no command for it" {
 		t.Errorf("%q", why)
 	}

@@ -29,6 +29,9 @@ type flux struct {
 	width  int // of the last drawing
 	heads  int // rows of the last drawing above the table
 	busy   map[cluster.Ref]board.FluxVerb
+	// twins are the kinds and names that more than one namespace has.
+	twins     map[cluster.Ref]bool
+	nameWidth int // of the widest name
 }
 
 func newFlux(d *desk) *flux {
@@ -39,6 +42,7 @@ func newFlux(d *desk) *flux {
 	f.table = ui.NewTable(d.th, func(o *cluster.FluxObject) string { return refKey(o.Ref) }, fluxColumns(f))
 	f.table.Empty = "no object matches the filter"
 	f.table.None = "no Flux object is known"
+	f.table.Brief, f.table.BriefHead, f.table.BriefUnder = f.brief, f.briefHead, briefUnder
 	return f
 }
 
@@ -103,7 +107,12 @@ func (f *flux) refresh() {
 		return
 	}
 	f.seq = snap.Seq
+	f.twins = twins(snap.Value.Objects)
 	f.table.SetRows(worstFlux(snap.Value.Objects))
+	f.nameWidth = 0
+	for i := range snap.Value.Objects {
+		f.nameWidth = max(f.nameWidth, ui.Width(clean(f.name(&snap.Value.Objects[i]))))
+	}
 }
 
 // worstFlux sorts by state, the worst first; suspended ones go before those

@@ -12,17 +12,17 @@ func fluxColumns(f *flux) []ui.Column[cluster.FluxObject] {
 	type object = cluster.FluxObject
 	return []ui.Column[object]{
 		{Min: 1, Max: 1, Tight: true, Draw: func(p *ui.Pen, o *object) { r := f.sign(o); p.Put(r, f.th.Shape(r)) }},
-		{Title: "KIND", Drop: 2, Min: 3, Max: 14, Text: shortKind, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, shortKind(o)) },
+		{Title: "KIND", Drop: 2, Min: 4, Max: 14, Text: shortKind, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, shortKind(o)) },
 			Compare: func(a, b *object) int { return kindRank(a.Kind) - kindRank(b.Kind) }},
-		{Title: "NAME", Whole: true, Text: func(o *object) string { return o.Name }, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleStrong, o.Name) },
+		{Title: "NAME", Whole: true, Text: f.name, Draw: func(p *ui.Pen, o *object) { f.putName(p, o) },
 			Compare: func(a, b *object) int { return strings.Compare(a.Name, b.Name) }},
 		{Title: "NAMESPACE", Drop: 8, Max: 24, Text: func(o *object) string { return o.Namespace }, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, o.Namespace) },
 			Compare: func(a, b *object) int { return strings.Compare(a.Namespace, b.Namespace) }},
 		{Title: "STATE", Drop: 1, Min: 10, Whole: true, Text: f.state, Draw: f.drawState},
 		{Title: "REVISION", Drop: 7, Min: 12, Max: 28, Text: func(o *object) string { return revision(o.Revision) },
-			Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleText, revision(o.Revision)) }},
+			Draw: func(p *ui.Pen, o *object) { p.Put(f.valueLook(), revision(o.Revision)) }},
 		{Title: "AGE", Drop: 4, Min: 4, Max: 4, Right: true, Draw: f.drawAge, Compare: func(a, b *object) int { return b.Since.Compare(a.Since) }},
-		{Title: "MESSAGE", Drop: 6, Min: 14, Max: 120, Grow: true, Text: fluxMessage, Draw: func(p *ui.Pen, o *object) {
+		{Title: "MESSAGE", Drop: 6, Min: 24, Max: 120, Grow: true, Text: fluxMessage, Draw: func(p *ui.Pen, o *object) {
 			p.Put(f.messageLook(o), f.messageText(o))
 		}},
 	}
@@ -72,7 +72,15 @@ func (f *flux) drawAge(p *ui.Pen, o *cluster.FluxObject) {
 		p.PutRight(ui.RoleUnknown, missing)
 		return
 	}
-	p.PutRight(ui.RoleText, f.ages.of(at))
+	p.PutRight(f.valueLook(), f.ages.of(at))
+}
+
+// valueLook is the look of what is neither good nor bad: dimmed if it is old.
+func (f *flux) valueLook() ui.Role {
+	if f.snap.Err != nil {
+		return ui.RoleUnknown
+	}
+	return ui.RoleText
 }
 
 // fluxMessage is what matters of an object in one line.
@@ -103,6 +111,9 @@ func (f *flux) messageText(o *cluster.FluxObject) string {
 }
 
 func (f *flux) messageLook(o *cluster.FluxObject) ui.Role {
+	if f.snap.Err != nil {
+		return ui.RoleUnknown
+	}
 	switch o.State.Severity() {
 	case cluster.Bad:
 		return ui.RoleBad

@@ -81,7 +81,7 @@ func (l *logs) Title() (left, right string) {
 	if !l.paused {
 		right = l.th.Paint(ui.RoleOK, l.th.Shape(ui.RoleOK)) + " follow"
 		if l.width >= roomy {
-			right += " · " + plural(v.Len(), "line")
+			right += " · " + plural(v.Len(), "line") + droppedText(v)
 		}
 		return clean(left), right
 	}
@@ -92,6 +92,14 @@ func (l *logs) Title() (left, right string) {
 		right += " · G resume"
 	}
 	return clean(left), right
+}
+
+// droppedText is how many lines the bounds of the memory cost; empty: none.
+func droppedText(v *feed.RingView) string {
+	if v.Stats.Dropped == 0 {
+		return ""
+	}
+	return " · " + thousands(int(v.Stats.Dropped)) + " older dropped"
 }
 
 // who names the nodes that are followed.

@@ -49,6 +49,7 @@ func (l *logs) headlines(v *feed.RingView, width, height int) []string {
 	p := l.pen
 	if pieces := l.facts(v); len(pieces) > 0 {
 		p.Start(width)
+		p.Skip(logMargin)
 		for i, f := range pieces {
 			if i > 0 {
 				p.Skip(2)
@@ -67,6 +68,7 @@ func (l *logs) headlines(v *feed.RingView, width, height int) []string {
 func (l *logs) streams(out []string, width, room int) []string {
 	say := func(r ui.Role, text string) {
 		l.pen.Start(width)
+		l.pen.Skip(logMargin)
 		l.pen.Put(r, l.th.Shape(r)+" "+text)
 		out = append(out, l.pen.Line())
 	}
@@ -115,8 +117,8 @@ func (l *logs) facts(v *feed.RingView) []fact {
 	if l.pan > 0 {
 		out = append(out, fact{ui.RoleMuted, "from column " + itoa(l.pan+1)})
 	}
-	if n := v.Stats.Dropped; n > 0 {
-		out = append(out, fact{ui.RoleWarn, thousands(int(n)) + " older dropped"})
+	if text := droppedText(v); text != "" && (l.width < roomy || l.paused) {
+		out = append(out, fact{ui.RoleMuted, strings.TrimPrefix(text, " · ")}) // elsewhere the title says it
 	}
 	if n := v.Stats.Cut; n > 0 {
 		out = append(out, fact{ui.RoleWarn, thousands(int(n)) + " cut"})
@@ -159,7 +161,7 @@ func (l *logs) nothing(s listing, width int) []string {
 		text = "no line matches"
 	}
 	l.pen.Start(width)
-	l.pen.Skip(1)
+	l.pen.Skip(logMargin)
 	l.pen.Put(ui.RoleMuted, text)
 	return []string{l.pen.Line()}
 }
@@ -192,12 +194,24 @@ func (l *logs) frame(width int) frame {
 	return f
 }
 
-// relative times take this many cells.
-const ageWidth = 4
+// logMargin is the blank cells before a line, and ageWidth is the room for a
+// relative time.
+const (
+	logMargin = 1
+	ageWidth  = 4
+)
+
+// markLook is the look of a mark: one that says that lines may be missing warns.
+func markLook(text string) ui.Role {
+	if strings.Contains(text, "may be missing") {
+		return ui.RoleWarn
+	}
+	return ui.RoleBusy
+}
 
 // prefix is the number of cells before the text.
 func (l *logs) prefix(f frame) int {
-	n := 2 // level and blank
+	n := logMargin + 2 // level and blank
 	switch {
 	case f.time != "":
 		n += len(f.time) + 1
@@ -233,9 +247,10 @@ func sourceNames(sources []cluster.LogSource) []string {
 
 // row is one row of the screen: a line, or a part of a wrapped one.
 type row struct {
-	line feed.Line
-	text string
-	part int // 0: the first row of the line
+	line   feed.Line
+	text   string
+	caller int // from this byte of the text on it says where the line was written
+	part   int // 0: the first row of the line
 }
 
 // window finds the rows to draw. While following, the newest line is at the
@@ -294,9 +309,10 @@ func (l *logs) block(s listing, f frame, i, height int) []row {
 	if !ok {
 		return nil
 	}
-	text := readable(line)
+	text, caller := readable(line)
 	if !l.wrap || line.Level == feed.LevelMark {
-		return []row{{line: line, text: ui.SkipCells(text, l.pan)}}
+		shown := ui.SkipCells(text, l.pan)
+		return []row{{line: line, text: shown, caller: caller - len(text) + len(shown)}}
 	}
 	parts, more := ui.Wrap(text, f.text, max(height/2, 1))
 	if more > 0 {
@@ -304,7 +320,8 @@ func (l *logs) block(s listing, f frame, i, height int) []row {
 	}
 	rows := make([]row, len(parts))
 	for k, part := range parts {
-		rows[k] = row{line: line, text: part, part: k}
+		rows[k] = row{line: line, text: part, caller: caller, part: k}
+		caller -= len(part)
 	}
 	return rows
 }
@@ -331,18 +348,22 @@ func levelLook(v feed.Level) (letter, text ui.Role) {
 func (l *logs) row(f frame, r row) string {
 	p := l.pen
 	p.Start(f.width)
+	p.Skip(logMargin)
 	if r.line.Level == feed.LevelMark {
-		p.Put(ui.RoleBusy, l.th.Glyph("──", "--")+" "+r.text+" "+strings.Repeat(l.th.Glyph("─", "-"), max(f.width-ui.Width(r.text)-4, 0)))
+		look := markLook(r.text)
+		p.Put(look, l.th.Glyph("──", "--")+" "+l.th.Shape(look)+" "+r.text+" "+strings.Repeat(l.th.Glyph("─", "-"), max(f.width-ui.Width(r.text)-8, 0)))
 		return p.Line()
 	}
 	if r.part > 0 {
-		p.Skip(l.prefix(f) - 2)
+		p.Skip(l.prefix(f) - logMargin - 2)
 		p.Put(ui.RoleMuted, l.th.Glyph("│", "|")+" ")
 	} else {
 		l.putPrefix(p, f, r.line)
 	}
 	_, look := levelLook(r.line.Level)
-	l.putText(p, look, r.text)
+	caller := max(min(r.caller, len(r.text)), 0)
+	l.putText(p, look, r.text[:caller])
+	l.putText(p, ui.RoleMuted, r.text[caller:])
 	return p.Line()
 }
 

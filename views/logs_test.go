@@ -240,13 +240,13 @@ func TestLogsTimes(t *testing.T) {
 	x := newTheatre(ui.Look{}).reference()
 	x.now = noon.In(time.FixedZone("two", 2*3600))
 	p := logsOf(x)
-	has(t, screenOf(p, 100, 20), "16:07:20.863 I kubelet.go:2400]", "--:--:--       a line")
+	has(t, screenOf(p, 100, 20), "16:07:20.863 I SyncLoop UPDATE", "--:--:--       a line")
 	x.do(t, p, keymap.LogsTime)
-	has(t, screenOf(p, 100, 20), "14:07:20.863 I kubelet.go", "times UTC")
+	has(t, screenOf(p, 100, 20), "14:07:20.863 I SyncLoop", "times UTC")
 	x.do(t, p, keymap.LogsTime)
-	has(t, screenOf(p, 100, 20), " <5s I kubelet.go", "   ?   a line", "times relative")
+	has(t, screenOf(p, 100, 20), " <5s I SyncLoop", "   ?   a line", "times relative")
 	x.do(t, p, keymap.LogsTime)
-	has(t, screenOf(p, 100, 20), "\nI kubelet.go")
+	has(t, screenOf(p, 100, 20), "\n I SyncLoop")
 }
 
 func TestLogsGoToTime(t *testing.T) {
@@ -289,11 +289,11 @@ func TestLogsOfAnOlderSelectionHaveNoNames(t *testing.T) {
 func TestLogsNeverShowLinesOfAnotherSelection(t *testing.T) {
 	x := newTheatre(ui.Look{}).reference()
 	p := logsOf(x)
-	has(t, screenOf(p, 80, 10), "kubelet.go")
+	has(t, screenOf(p, 80, 10), "SyncLoop")
 	p.Receive(logsChosen{nodes: []string{"talos-test01"}, service: "etcd"})
 	s := screenOf(p, 80, 10) // the session has not begun yet: the ring is the old one
 	has(t, s, "asking for the log")
-	hasNot(t, s, "kubelet.go")
+	hasNot(t, s, "SyncLoop")
 	x.board.LogState.Set(cluster.LogState{Generation: x.board.Logs.Reset(), Sources: x.acts.followed[1]}, noon)
 	has(t, screenOf(p, 80, 10), "no line has come yet")
 }
@@ -326,7 +326,13 @@ func TestLogsCountStreamsThatDoNotRun(t *testing.T) {
 
 func TestReadable(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
-		{`{"ts":1795409336812.1,"caller":"a.go:1","msg":"hello world","v":0,"pod":"x/y","n":3,"o":{"a":1}}`, `a.go:1 hello world pod=x/y n=3 o={"a":1}`},
+		{`{"ts":1795409336812.1,"caller":"a.go:1","msg":"hello world","v":0,"pod":"x/y","n":3,"o":{"a":1}}`, `hello world pod=x/y n=3 o={"a":1}  a.go:1`},
+		{`I1123 04:53:26.014000    1155 kubelet.go:2400] "Sync \"LOOP\"" source="api" pods=["a/b"]`, `Sync "LOOP" source="api" pods=["a/b"]  kubelet.go:2400`},
+		{`E1123 04:53:26.014000    1155 a.go:1] plain [x] text`, `plain [x] text  a.go:1`},
+		{`time="2026-11-23T04:53:26Z" level=warning msg="no such \"image\"" ref=docker.io/a error="a b"`, `no such "image" ref=docker.io/a error="a b"`},
+		{`level=info component=a`, `level=info component=a`},
+		{`a=b and more msg=x`, `a=b and more msg=x`},
+		{`msg="cut off`, `msg="cut off`},
 		{`{"level":"info","msg":"m","err":"two words"}`, `m err="two words"`},
 		{`{"msg":"\u001b[2Jx\u202e"}`, "x"},
 		{`{"msg":"cut off`, `{"msg":"cut off`},
@@ -337,7 +343,7 @@ func TestReadable(t *testing.T) {
 		r := feed.NewRing(1, 1<<20)
 		r.AppendBatch(0, [][]byte{[]byte(c.in)}, noon)
 		l, _ := r.Load().Line(1)
-		if got := readable(l); got != c.want {
+		if got, caller := readable(l); got != c.want || caller > len(got) {
 			t.Errorf("%s is shown as %q, want %q", c.in, got, c.want)
 		}
 	}
