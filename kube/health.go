@@ -78,7 +78,7 @@ func (c *Client) waitLook(ctx context.Context, away bool) bool {
 	if away { // the watchers have nothing new to tell, but that it is back
 		wait, kick = c.pace.lookAway, c.back.next()
 	}
-	timer := time.NewTimer(wait)
+	timer := time.NewTimer(feed.OnBeat(time.Now(), wait))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

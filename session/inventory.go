@@ -19,13 +19,14 @@ type inventory struct {
 	cell   *feed.Cell[cluster.Inventory]
 	trails *trails
 	wake   chan struct{}
+	named  chan struct{} // rings when a source may name other machines than before
 
 	mu sync.Mutex
 	in cluster.Input
 }
 
 func newInventory(cell *feed.Cell[cluster.Inventory]) *inventory {
-	i := &inventory{cell: cell, trails: newTrails(), wake: make(chan struct{}, 1)}
+	i := &inventory{cell: cell, trails: newTrails(), wake: make(chan struct{}, 1), named: make(chan struct{}, 1)}
 	i.in.Machines = map[string]cluster.Reading[cluster.Machine]{}
 	i.in.Trails = i.trails.get
 	return i
@@ -37,6 +38,19 @@ func (i *inventory) tell(change func(*cluster.Input)) {
 	change(&i.in)
 	i.mu.Unlock()
 	i.ring()
+}
+
+// name is tell for the sources that say which machines there are.
+func (i *inventory) name(change func(*cluster.Input)) {
+	i.tell(change)
+	i.renamed()
+}
+
+func (i *inventory) renamed() {
+	select {
+	case i.named <- struct{}{}:
+	default:
+	}
 }
 
 // note changes the input without a merge: ages that nothing shows.
@@ -67,7 +81,7 @@ func (i *inventory) copy() cluster.Input {
 // run merges after changes, at most every mergeEvery, and samples the trails,
 // until ctx ends.
 func (i *inventory) run(ctx context.Context) {
-	step := time.NewTicker(trailStep)
+	step := time.NewTimer(feed.OnBeat(time.Now(), trailStep))
 	defer step.Stop()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
@@ -76,6 +90,7 @@ func (i *inventory) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-step.C:
+			step.Reset(feed.OnBeat(time.Now(), trailStep))
 			if i.trails.sample(i.copy().Machines) {
 				i.ring()
 			}

@@ -120,7 +120,7 @@ func (l *link) tellNodes(nodes []cluster.KubeNode, err *cluster.Trouble) {
 		l.evidence.set(func(e *evidence) { e.nodes = nonNil(nodes) })
 		l.judge()
 	}
-	l.inv.tell(func(in *cluster.Input) {
+	l.inv.name(func(in *cluster.Input) {
 		switch {
 		case err == nil:
 			in.Kube, in.KubeAt, in.KubeErr, in.KubeSince = nonNil(nodes), now, nil, time.Time{}

@@ -103,7 +103,7 @@ func (l *link) tellCheckout(f Found) {
 			s.Cluster = c.Cluster
 		}
 	})
-	l.inv.tell(func(in *cluster.Input) { in.Checkout = &c })
+	l.inv.name(func(in *cluster.Input) { in.Checkout = &c })
 }
 
 const checkoutEvery = 10 * time.Second

@@ -3,10 +3,12 @@ package session
 import (
 	"context"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/health"
 	"github.com/talos-cockpit/talos-cockpit/kube"
 	"github.com/talos-cockpit/talos-cockpit/runbook"
@@ -14,51 +16,60 @@ import (
 )
 
 // How often the plan is judged anew while it is on the screen: soon as long as
-// something is not known yet.
+// something is not known yet, but may still become so.
 const (
-	planEvery = 10 * time.Second
-	planSoon  = 2 * time.Second
+	planEvery   = 10 * time.Second
+	planSoon    = 2 * time.Second
+	planSettled = 5 // times the same
 )
 
 const factsTimeout = 10 * time.Second
 
 // plans judges the exchange of the chosen node again and again while it is shown.
 func (l *link) plans(ctx context.Context) {
-	node := ""
+	node, same := "", 0 // how often the plan came out the same
 	next := time.NewTimer(planEvery)
 	defer next.Stop()
 	for {
+		kick := l.s.kicks.wait()
+		if node != "" && l.s.visible.Load().Exchange {
+			settled, unknown := l.plan(ctx, node)
+			if same++; !settled {
+				same = 0
+			}
+			pause := planEvery
+			if unknown && same < planSettled {
+				pause = planSoon
+			}
+			next.Reset(feed.OnBeat(time.Now(), pause))
+		} else {
+			next.Stop()
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case node = <-l.s.target:
+			same = 0
 		case <-next.C:
+		case <-kick:
 		}
-		pause := planSoon
-		if node != "" && l.s.visible.Load().Exchange {
-			pause = l.plan(ctx, node)
-		}
-		next.Reset(pause)
 	}
 }
 
-// plan judges once and returns the time until it should be done again.
-func (l *link) plan(ctx context.Context, node string) time.Duration {
+// plan judges once, and reports whether the plan is the same as before and
+// whether something in it is not known.
+func (l *link) plan(ctx context.Context, node string) (same, unknown bool) {
 	plan := runbook.Exchange(l.facts(ctx, node))
 	if ctx.Err() != nil {
-		return planEvery
+		return true, false
 	}
 	if old := l.s.board.Plan.Load(); old.Has() && samePlan(old.Value, plan) {
 		l.s.board.Plan.Touch(time.Now())
+		same = true
 	} else {
 		l.s.board.Plan.Set(plan, time.Now())
 	}
-	for _, c := range plan.Checks {
-		if c.Verdict == health.UnknownV {
-			return planSoon
-		}
-	}
-	return planEvery
+	return same, slices.ContainsFunc(plan.Checks, func(c health.Check) bool { return c.Verdict == health.UnknownV })
 }
 
 // samePlan compares what is shown; the times of the facts are not.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/talos-cockpit/talos-cockpit/board"
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 )
 
 // Options of a session.
@@ -181,9 +182,9 @@ func (k *kicks) ring() {
 	}
 }
 
-// sleep waits for d, for a kick or for the end of ctx; it reports whether ctx lives.
+// sleep waits for about d, for a kick or for the end of ctx; it reports whether ctx lives.
 func (s *Session) sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
+	t := time.NewTimer(feed.OnBeat(time.Now(), d))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

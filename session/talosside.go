@@ -96,12 +96,12 @@ func (l *link) tellMembers(r cluster.Reading[talosapi.Members]) {
 		}
 	})
 	l.judge()
-	l.inv.tell(func(in *cluster.Input) {
+	l.machines.configured(r.Value.Configured)
+	l.inv.name(func(in *cluster.Input) {
 		if r.Has() {
 			in.Members = nonNil(r.Value.Discovered)
 		}
 	})
-	l.machines.configured(r.Value.Configured)
 }
 
 func nonNil[T any](list []T) []T {
@@ -252,51 +252,73 @@ func (m *machines) configured(addresses []string) {
 	m.named = addresses
 }
 
-const (
-	machinesEvery = time.Second
-	forgetAfter   = 3 // rounds that an address must be gone from all sources
-)
+// forgetAfter is how long an address must be gone from all sources.
+const forgetAfter = 3 * time.Second
 
 // run starts a watch for each new address and ends those that no source names
 // any more, until ctx ends.
 func (m *machines) run(ctx context.Context, l *link, client *talosapi.Client) {
 	m.running = map[string]*watched{}
-	missed := map[string]int{}
-	tick := time.NewTicker(machinesEvery)
-	defer tick.Stop()
+	defer m.end()
+	gone := map[string]time.Time{}
+	forget := time.NewTimer(forgetAfter)
+	defer forget.Stop()
 	for {
-		want := m.wanted(l)
-		for _, a := range want {
-			delete(missed, a)
-			if m.running[a] == nil {
-				m.running[a] = m.watch(ctx, l, client, a)
-			}
-		}
-		for a, w := range m.running {
-			if slices.Contains(want, a) {
-				w.watch.SetShown(l.s.visible.Load().Nodes)
-				continue
-			}
-			if missed[a]++; missed[a] >= forgetAfter {
-				w.cancel()
-				w.watch.Wait()
-				delete(m.running, a)
-				l.inv.tell(func(in *cluster.Input) { delete(in.Machines, a) })
-			}
+		kick := l.s.kicks.wait()
+		m.reconcile(ctx, l, client, gone)
+		if len(gone) > 0 {
+			forget.Reset(forgetAfter)
 		}
 		select {
 		case <-ctx.Done():
-			for _, w := range m.running {
-				w.cancel()
-				w.watch.Wait()
-			}
 			return
-		case <-tick.C:
-		case <-l.s.kicks.wait():
+		case <-l.inv.named:
+		case <-forget.C:
+		case <-kick:
 			for _, w := range m.running {
 				w.watch.Refresh()
 			}
 		}
+	}
+}
+
+// reconcile compares what is watched with what is wanted. gone says since when a
+// watched address is not wanted.
+func (m *machines) reconcile(ctx context.Context, l *link, client *talosapi.Client, gone map[string]time.Time) {
+	want := map[string]bool{}
+	for _, a := range m.wanted(l) {
+		want[a] = true
+		if m.running[a] == nil {
+			m.running[a] = m.watch(ctx, l, client, a)
+		}
+	}
+	shown := l.s.visible.Load().Nodes
+	for a, w := range m.running {
+		if want[a] {
+			delete(gone, a)
+			w.watch.SetShown(shown)
+			continue
+		}
+		if gone[a].IsZero() {
+			gone[a] = time.Now()
+		}
+		if time.Since(gone[a]) >= forgetAfter {
+			w.cancel()
+			w.watch.Wait()
+			delete(m.running, a)
+			delete(gone, a)
+			l.inv.tell(func(in *cluster.Input) { delete(in.Machines, a) })
+		}
+	}
+}
+
+// end ends all watches.
+func (m *machines) end() {
+	for _, w := range m.running {
+		w.cancel()
+	}
+	for _, w := range m.running {
+		w.watch.Wait()
 	}
 }
 

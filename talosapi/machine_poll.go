@@ -1,7 +1,10 @@
 package talosapi
 
 import (
+	"cmp"
 	"context"
+	"math"
+	"sync"
 	"time"
 
 	machineapi "github.com/siderolabs/talos/pkg/machinery/api/machine"
@@ -9,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 )
 
 const (
@@ -52,7 +56,7 @@ func (m *machine) pause(ctx context.Context, failures int) {
 		}
 		changed = m.client.Changed()
 	}
-	t := time.NewTimer(jitter(d))
+	t := time.NewTimer(feed.OnBeat(time.Now(), jitter(d)))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -154,35 +158,56 @@ func (m *machine) gatherParts(ctx context.Context, news *[]change, parts ...part
 	return true
 }
 
-// measure reads processor and memory; it is the part that is done each time.
-func (m *machine) measure(ctx context.Context, p *pollState, news *[]change) (string, error) {
+// measure reads processor and memory; it is the part that is done each time. A
+// machine that did not answer the last time is asked one thing first.
+func (m *machine) measure(ctx context.Context, p *pollState, news *[]change) (via string, err error) {
+	var memory change
+	if p.failures > 0 {
+		if via, err = m.readProcessor(ctx, p, news); err == nil {
+			memory, err = m.readMemory(ctx)
+		}
+	} else {
+		var other sync.WaitGroup
+		var otherErr error
+		other.Go(func() { memory, otherErr = m.readMemory(ctx) })
+		via, err = m.readProcessor(ctx, p, news)
+		other.Wait()
+		err = cmp.Or(err, otherErr)
+	}
+	if err != nil {
+		return via, err
+	}
+	*news = append(*news, memory)
+	return via, nil
+}
+
+func (m *machine) readProcessor(ctx context.Context, p *pollState, news *[]change) (string, error) {
 	var stat *machineapi.SystemStatResponse
 	ok, via, err := m.ask(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
 		stat, err = machineapi.NewMachineServiceClient(conn).SystemStat(ctx, &emptypb.Empty{})
 		return err
 	})
-	if err != nil {
-		return via, err
-	}
-	if ok && len(stat.GetMessages()) > 0 {
+	switch {
+	case err != nil:
+	case ok && len(stat.GetMessages()) > 0:
 		m.applyStat(p, stat.GetMessages()[0], news)
-	} else {
+	default:
 		*news = append(*news, func(v *cluster.Machine) { v.CPU = cluster.Opt[float64]{} })
 	}
+	return via, err
+}
+
+func (m *machine) readMemory(ctx context.Context) (change, error) {
 	var mem *machineapi.MemoryResponse
-	ok, _, err = m.ask(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
+	ok, _, err := m.ask(ctx, func(ctx context.Context, conn *grpc.ClientConn) (err error) {
 		mem, err = machineapi.NewMachineServiceClient(conn).Memory(ctx, &emptypb.Empty{})
 		return err
 	})
-	if err != nil {
-		return via, err
-	}
 	usage := cluster.Opt[cluster.Usage]{}
-	if ok && len(mem.GetMessages()) > 0 {
+	if err == nil && ok && len(mem.GetMessages()) > 0 {
 		usage = memoryOf(mem.GetMessages()[0].GetMeminfo())
 	}
-	*news = append(*news, func(v *cluster.Machine) { v.Memory = usage })
-	return via, nil
+	return func(v *cluster.Machine) { v.Memory = usage }, err
 }
 
 // memoryOf is total minus available; the source counts in KiB.
@@ -229,8 +254,9 @@ func sampleOf(s *machineapi.SystemStat) cpuSample {
 // since is the busy share between two samples of the same boot.
 func (s cpuSample) since(before cpuSample) cluster.Opt[float64] {
 	total, busy := s.total-before.total, s.busy-before.busy
-	if before.total == 0 || total <= 0 || busy < 0 || busy > total {
+	share := busy / total
+	if before.total == 0 || total <= 0 || busy < 0 || busy > total || math.IsNaN(share) {
 		return cluster.Opt[float64]{}
 	}
-	return cluster.Some(busy / total)
+	return cluster.Some(share)
 }
