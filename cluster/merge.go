@@ -151,10 +151,10 @@ func sameHost(a, b string) bool {
 }
 
 // ShareAddress reports whether the lists have an address in common, however it is
-// written; a name is compared as a name.
+// written; a name is compared as a name, and an empty one is none.
 func ShareAddress(a, b []string) bool {
 	return slices.ContainsFunc(a, func(x string) bool {
-		return slices.ContainsFunc(b, func(y string) bool { return canonical(x) == canonical(y) })
+		return x != "" && slices.ContainsFunc(b, func(y string) bool { return canonical(x) == canonical(y) })
 	})
 }
 

@@ -2,6 +2,9 @@ package health
 
 import (
 	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +34,7 @@ func credentials(f Facts, c *Check) {
 	switch roles := f.Status.TalosRoles; {
 	case len(roles) == 0:
 		c.worst(UnknownV, "the roles of the talosconfig are not known")
-	case !contains(roles, "os:admin"):
+	case !slices.Contains(roles, "os:admin"):
 		c.worst(Fail, "the talosconfig is "+strings.Join(roles, ", ")+": reset and apply need os:admin")
 	}
 	for _, r := range neededRights {
@@ -69,7 +72,7 @@ func clocks(f Facts, c *Check) {
 		}
 		off, known := n.Machine.Value.ClockOffset.Get()
 		switch off = off.Abs(); {
-		case !n.Machine.Fresh() || !known:
+		case !n.Machine.Fresh() || stale(f, n.Machine.At) || !known:
 			c.worst(UnknownV, n.Name+": clock not read")
 		case off > skewFail:
 			c.worst(Fail, fmt.Sprintf("%s: %s off", n.Name, off.Round(time.Second)))
@@ -100,6 +103,7 @@ func endpoints(f Facts, c *Check) {
 
 // talosEndpoints demands one that answers, is no VIP and is not the target.
 func (c *Check) talosEndpoints(f Facts) {
+	n, _ := target(f)
 	usable := 0
 	for _, e := range f.Endpoints.Value {
 		switch {
@@ -109,7 +113,7 @@ func (c *Check) talosEndpoints(f Facts) {
 			c.worst(WarnV, e.Address+" is the VIP: it moves while a control-plane node leaves")
 		case e.Node == "":
 			c.worst(WarnV, e.Address+" does not say which node it is")
-		case !strings.EqualFold(e.Node, f.Target):
+		case !called(n, e.Node) && !called(n, serverHost(e.Address)) && !strings.EqualFold(e.Node, f.Target):
 			usable++
 		}
 	}
@@ -121,31 +125,38 @@ func (c *Check) talosEndpoints(f Facts) {
 // kubeServer demands that the API address is not the target's own.
 func (c *Check) kubeServer(f Facts) {
 	host := serverHost(f.Status.Server)
-	isControlPlane, rest := controlPlanes(f)
+	_, rest := controlPlanes(f)
 	n, _ := target(f)
 	switch {
 	case host == "":
 		c.worst(UnknownV, "the address of the Kubernetes API is not known")
-	case !isControlPlane:
-	case host == n.Address || strings.EqualFold(host, f.Target):
+	case called(n, host) || strings.EqualFold(host, f.Target):
 		c.worst(Fail, "the kubeconfig's server is the target itself: "+f.Status.Server)
-	case f.Status.Demo != "":
-	case !isNode(host, rest) && !f.vip(host):
+	case n.Role == cluster.RoleWorker: // it serves no Kubernetes API
+	case f.Status.Demo != "": // its API server runs beside the simulated nodes
+	case slices.ContainsFunc(rest, func(n cluster.Node) bool { return called(n, host) }):
+	case !f.shared(host):
 		c.worst(UnknownV, fmt.Sprintf("%s is no node's address: whether it is served without %s is not known", host, f.Target))
 	}
 }
 
-func (f Facts) vip(host string) bool {
-	return f.Status.Checkout.Has() && f.Status.Checkout.Value.Endpoint == host
+// shared reports whether host is an address that the checkout names as the
+// cluster's endpoint. A name could be that of any one node.
+func (f Facts) shared(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil && f.Status.Checkout.Has() && cluster.ShareAddress([]string{host}, []string{f.Status.Checkout.Value.Endpoint})
 }
 
-func isNode(host string, nodes []cluster.Node) bool {
-	for _, n := range nodes {
-		if n.Address == host || strings.EqualFold(n.Name, host) {
-			return true
-		}
+// called reports whether the node is known by that name or address.
+func called(n cluster.Node, name string) bool {
+	known := append([]string{n.Name, n.Address, n.Machine.Value.Hostname}, n.Machine.Value.Addresses...)
+	if n.Kube != nil {
+		known = append(append(known, n.Kube.Name), n.Kube.Addresses...)
 	}
-	return false
+	if n.Member != nil {
+		known = append(append(known, n.Member.Node, n.Member.Hostname), n.Member.Addresses...)
+	}
+	return cluster.ShareAddress([]string{name}, known)
 }
 
 func serverHost(server string) string {
@@ -221,17 +232,36 @@ func alone(f Facts, c *Check) {
 	case lock.Held:
 		c.worst(WarnV, "the maintenance Lease of "+lock.Holder+" has lapsed")
 	}
+	c.cordons(f)
+	c.suspensions(f)
+	c.conclude("no Lease, no cordon, no suspended Flux object", "ask whoever it is before you go on")
+}
+
+func (c *Check) cordons(f Facts) {
+	known := false
 	for _, n := range f.Inventory.Nodes {
+		known = known || n.Kube != nil
 		if n.Kube != nil && n.Kube.Unschedulable {
 			c.worst(WarnV, n.Name+" is cordoned"+cordonedBy(n.Kube.Cordon))
 		}
+	}
+	if !known || f.Inventory.KubeErr != nil {
+		c.worst(UnknownV, "which nodes are cordoned was not read: "+reason(f.Inventory.KubeErr))
+	}
+}
+
+func (c *Check) suspensions(f Facts) {
+	if !f.Flux.Fresh() {
+		c.worst(UnknownV, "what is suspended in Flux was not read: "+reason(f.Flux.Err))
+	}
+	for _, kind := range slices.Sorted(maps.Keys(f.Flux.Value.Denied)) {
+		c.worst(UnknownV, kind+" cannot be listed, so which are suspended is not known")
 	}
 	for _, o := range f.Flux.Value.Objects {
 		if o.Suspended {
 			c.worst(WarnV, fmt.Sprintf("%s/%s is suspended%s", o.Short, o.Name, by(o.SuspendedBy, o.SuspendedAt)))
 		}
 	}
-	c.conclude("no Lease, no cordon, no suspended Flux object", "ask whoever it is before you go on")
 }
 
 func cordonedBy(k *cluster.Cordon) string {
@@ -250,13 +280,4 @@ func by(who string, at time.Time) string {
 		s += " since " + at.Format("2006-01-02 15:04")
 	}
 	return s
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }

@@ -105,9 +105,35 @@ func TestPreflightVerdicts(t *testing.T) {
 		{"read-only", 1, func(f *Facts) { f.Status.ReadOnly = "--read-only" }, Fail, "--read-only"},
 		{"skew warns", 2, func(f *Facts) { f.Inventory.Nodes[1].Machine.Value.ClockOffset = cluster.Some(-3 * time.Second) }, WarnV, "cp-2"},
 		{"skew fails", 2, func(f *Facts) { f.Inventory.Nodes[1].Machine.Value.ClockOffset = cluster.Some(31 * time.Second) }, Fail, "cp-2"},
+		{"clock read long ago", 2, func(f *Facts) { f.Inventory.Nodes[1].Machine.At = noon.Add(-time.Hour) }, UnknownV, "not read"},
 		{"clock unknown", 2, func(f *Facts) { f.Inventory.Nodes[1].Machine.Value.ClockOffset = cluster.Opt[time.Duration]{} }, UnknownV, "not read"},
 		{"only endpoint is the target", 3, func(f *Facts) { f.Endpoints.Value = f.Endpoints.Value[:1] }, Fail, "no endpoint"},
 		{"only another endpoint is the VIP", 3, func(f *Facts) { f.Endpoints.Value[1].VIP = true }, Fail, "no endpoint"},
+		{"the target by another name", 3, func(f *Facts) {
+			f.Inventory.Nodes[0].Name, f.Target = "cp-1.home.lan", "cp-1.home.lan"
+			f.Inventory.Nodes[0].Machine.Value.Hostname = "cp-1"
+			f.Endpoints.Value = f.Endpoints.Value[:1]
+		}, Fail, "no endpoint"},
+		{"the target by its address", 3, func(f *Facts) {
+			f.Endpoints.Value[0].Node, f.Endpoints.Value[0].Address = "other", "10.0.0.1:50000"
+			f.Endpoints.Value = f.Endpoints.Value[:1]
+		}, Fail, "no endpoint"},
+		{"kubeconfig is another address of the target", 3, func(f *Facts) {
+			f.Inventory.Nodes[0].Kube.Addresses = []string{"10.0.0.1", "fd00::1"}
+			f.Status.Server = "https://[FD00:0::1]:6443"
+		}, Fail, "target itself"},
+		{"kubeconfig is another node's other address", 3, func(f *Facts) {
+			f.Inventory.Nodes[1].Machine.Value.Addresses = []string{"10.0.0.2", "fd00::2"}
+			f.Status.Server = "https://[fd00::2]:6443"
+		}, Pass, "without cp-1"},
+		{"kubeconfig is the VIP of the checkout", 3, func(f *Facts) {
+			f.Status.Server = "https://10.0.0.100:6443"
+			f.Status.Checkout = cluster.Reading[cluster.Checkout]{At: noon, Value: cluster.Checkout{Endpoint: "10.0.0.100"}}
+		}, Pass, "without cp-1"},
+		{"kubeconfig is a name that may be the target's", 3, func(f *Facts) {
+			f.Status.Server = "https://api.home.lan:6443"
+			f.Status.Checkout = cluster.Reading[cluster.Checkout]{At: noon, Value: cluster.Checkout{Endpoint: "api.home.lan"}}
+		}, UnknownV, "not known"},
 		{"other endpoint is dead", 3, func(f *Facts) { f.Endpoints.Value[1].Err = refused }, Fail, "no endpoint"},
 		{"endpoints not read", 3, func(f *Facts) { f.Endpoints = cluster.Reading[[]cluster.Endpoint]{} }, UnknownV, "not asked"},
 		{"endpoints read long ago", 3, func(f *Facts) { f.Endpoints.At = noon.Add(-MaxAge - 1) }, UnknownV, "not asked"},
@@ -151,6 +177,19 @@ func TestPreflightVerdicts(t *testing.T) {
 		{"lease held", 7, func(f *Facts) { f.Lock.Value = cluster.Lock{Held: true, Holder: "ops@host"} }, Fail, "ops@host"},
 		{"lease lapsed", 7, func(f *Facts) { f.Lock.Value = cluster.Lock{Held: true, Lapsed: true, Holder: "ops@host"} }, WarnV, "lapsed"},
 		{"lease not read", 7, func(f *Facts) { f.Lock = cluster.Reading[cluster.Lock]{} }, UnknownV, "not read"},
+		{"flux not read, who knows what is suspended", 7, func(f *Facts) { f.Flux = cluster.Reading[cluster.FluxList]{} }, UnknownV, "suspended"},
+		{"flux not read any more", 7, func(f *Facts) { f.Flux.Err = refused }, UnknownV, "suspended"},
+		{"a kind of flux denied", 7, func(f *Facts) { f.Flux.Value.Denied = map[string]string{"HelmRelease": "forbidden"} }, UnknownV, "HelmRelease"},
+		{"kubernetes away, who knows what is cordoned", 7, func(f *Facts) { f.Inventory.KubeErr = refused }, UnknownV, "cordon"},
+		{"no node in kubernetes", 7, func(f *Facts) {
+			for i := range f.Inventory.Nodes {
+				f.Inventory.Nodes[i].Kube = nil
+			}
+		}, UnknownV, "cordon"},
+		{"lease from the future is held", 7, func(f *Facts) {
+			f.Lock.At = noon.Add(time.Second)
+			f.Lock.Value = cluster.Lock{Held: true, Holder: "x"}
+		}, Fail, "held by x"},
 		{"foreign cordon", 7, func(f *Facts) {
 			f.Inventory.Nodes[3].Kube.Unschedulable = true
 			f.Inventory.Nodes[3].Kube.Cordon = &cluster.Cordon{By: "kubectl-cordon", At: noon}
