@@ -18,8 +18,11 @@ const (
 func (m *merger) finish(n *Node) {
 	m.noteSources(n)
 	noteMachine(n)
-	noteKube(n)
+	if m.in.KubeErr == nil { // else it is old: shown dimmed, judged no more
+		noteKube(n)
+	}
 	m.noteEtcd(n)
+	m.noteMembership(n)
 	m.noteRepo(n)
 	for _, d := range n.Disagree {
 		n.note(Warn, "%s", d)
@@ -34,18 +37,20 @@ func (n *Node) note(s Severity, format string, args ...any) {
 	n.Notes = append(n.Notes, Note{Severity: s, Text: fmt.Sprintf(format, args...)})
 }
 
+// exists reports whether any source has seen the node: talconfig.yaml only plans it.
+func (n *Node) exists() bool { return n.Kube != nil || n.Member != nil || n.Machine.Has() }
+
 // noteSources says which of the sources does not know the node.
 func (m *merger) noteSources(n *Node) {
-	known := n.Kube != nil || n.Member != nil || n.Machine.Has()
 	switch {
-	case !known && n.Repo != nil && n.Machine.Err == nil:
+	case !n.exists() && n.Repo != nil && n.Machine.Err == nil:
 		n.note(Unknown, "only talconfig.yaml knows it")
-	case n.Kube == nil && m.in.Kube != nil && known:
+	case n.Kube == nil && m.in.Kube != nil && n.exists():
 		n.note(Warn, "not in Kubernetes")
 	case n.Kube != nil && m.in.Members != nil && n.Member == nil:
 		n.note(Warn, "not in Talos discovery")
 	}
-	if m.in.Kube == nil && m.in.KubeErr != nil {
+	if m.in.KubeErr != nil {
 		n.note(Unknown, "Kubernetes: %s", m.in.KubeErr.Kind)
 	}
 }
@@ -57,8 +62,11 @@ func noteMachine(n *Node) {
 		n.note(Unknown, "Talos API: %s", r.Err.Kind)
 		return // the rest is old: shown dimmed, judged no more
 	case !r.Has():
-		if n.Address != "" {
+		switch {
+		case n.Address != "":
 			n.note(Unknown, "not asked yet")
+		case n.exists():
+			n.note(Unknown, "no address is known that Talos could be asked at")
 		}
 		return
 	}
@@ -74,8 +82,15 @@ func noteMachine(n *Node) {
 	default:
 		n.note(Unknown, "stage %s", v.Stage)
 	}
-	if ready, known := v.Ready.Get(); known && !ready && v.Stage == StageRunning {
+	switch ready, known := v.Ready.Get(); {
+	case v.Stage != StageRunning:
+	case !known:
+		n.note(Unknown, "readiness unknown")
+	case !ready:
 		n.note(Warn, "not ready%s", unmetText(v.Unmet))
+	}
+	if v.Services == nil {
+		n.note(Unknown, "services unknown")
 	}
 	for _, s := range v.Services {
 		if healthy, known := s.Healthy.Get(); known && !healthy {
@@ -164,9 +179,27 @@ func (m *merger) noteEtcd(n *Node) {
 		}
 	}
 	for _, a := range m.in.Etcd.Answers {
-		if n.Address != "" && canonical(a.Address) == canonical(n.Address) && a.StatusErr != nil && n.Machine.Err == nil {
+		if ShareAddress([]string{a.Address}, []string{n.Address}) && a.StatusErr != nil && n.Machine.Err == nil {
 			n.note(Unknown, "etcd: %s", a.StatusErr.Kind)
 		}
+	}
+}
+
+// noteMembership says of a control-plane node that nothing is known of its etcd,
+// or that no member is there.
+func (m *merger) noteMembership(n *Node) {
+	if n.Role != RoleControlPlane || n.Machine.Err != nil || !n.exists() {
+		return
+	}
+	asked := slices.ContainsFunc(m.in.Etcd.Answers, func(a EtcdAnswer) bool {
+		return ShareAddress([]string{a.Address}, []string{n.Address})
+	})
+	listed := slices.ContainsFunc(m.in.Etcd.Answers, func(a EtcdAnswer) bool { return a.Members != nil })
+	switch {
+	case !asked:
+		n.note(Unknown, "etcd was not asked yet")
+	case listed && n.EtcdID == 0:
+		n.note(Warn, "not an etcd member")
 	}
 }
 

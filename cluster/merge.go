@@ -166,15 +166,26 @@ func canonical(a string) string {
 	return strings.ToLower(a)
 }
 
+// kube makes a row of each Node, the newest first: where a Node that was left
+// behind has the address of a newer one, the machine is the newer one's.
 func (m *merger) kube() {
+	all := make([]*KubeNode, len(m.in.Kube))
 	for i := range m.in.Kube {
-		k := &m.in.Kube[i]
-		n := m.find(k.Name, k.Addresses)
+		all[i] = &m.in.Kube[i]
+	}
+	slices.SortStableFunc(all, func(a, b *KubeNode) int { return b.Created.Compare(a.Created) })
+	for _, k := range all {
+		n, addresses := m.find(k.Name, k.Addresses), k.Addresses
+		if newer := n; newer.Kube != nil {
+			n, addresses = &Node{Name: k.Name}, nil
+			n.Disagree = append(n.Disagree, newer.Name+" has its address "+newer.Address)
+			m.nodes = append(m.nodes, n)
+		}
 		n.Kube, n.KubeAt, n.Role = k, m.in.KubeAt, k.Role
 		if m.in.Pods != nil {
 			n.Pods = Some(m.in.Pods[k.Name])
 		}
-		m.claim(n, k.Name, k.Addresses)
+		m.claim(n, k.Name, addresses)
 	}
 }
 

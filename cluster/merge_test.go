@@ -12,7 +12,7 @@ var noon = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 func running(name, address string, role Role) Reading[Machine] {
 	return Reading[Machine]{At: noon, Value: Machine{
 		Address: address, Hostname: name, Role: role, Version: "v1.13.9",
-		Stage: StageRunning, Ready: Some(true),
+		Stage: StageRunning, Ready: Some(true), Services: []Service{},
 	}}
 }
 
@@ -108,7 +108,7 @@ func TestMergeTrouble(t *testing.T) {
 		{"cordoned", func(in *Input) { in.Kube[1].Unschedulable, in.Kube[1].Cordon = true, &Cordon{By: "kubectl-cordon"} }, "wk-1", Info, "cordoned by kubectl-cordon"},
 		{"not in kubernetes", func(in *Input) { in.Kube = in.Kube[:1] }, "wk-1", Warn, "not in Kubernetes"},
 		{"not in discovery", func(in *Input) { in.Members = in.Members[:1] }, "wk-1", Warn, "not in Talos discovery"},
-		{"role contradicts", func(in *Input) { in.Kube[1].Role = RoleControlPlane }, "wk-1", Warn, "Talos discovery says worker"},
+		{"role contradicts", func(in *Input) { in.Kube[0].Role = RoleWorker }, "cp-1", Warn, "Talos discovery says controlplane"},
 		{"name contradicts", func(in *Input) { in.Checkout.Nodes[1].Hostname = "old" }, "wk-1", Warn, "talconfig.yaml calls it old"},
 		{"pinned", func(in *Input) { in.Checkout.Nodes[0].Version = "v1.14.0" }, "cp-1", Info, "Talos v1.14.0 is pinned"},
 		{"only in the repository", func(in *Input) {
@@ -119,6 +119,24 @@ func TestMergeTrouble(t *testing.T) {
 		{"stranger in etcd", func(in *Input) {
 			in.Etcd.Answers[0].Members = append(in.Etcd.Answers[0].Members, EtcdMember{ID: 9, Hostname: "ghost"})
 		}, "ghost", Warn, "only etcd lists it"},
+		{"kubernetes away later", func(in *Input) { in.KubeErr = refused }, "wk-1", Unknown, "Kubernetes: connection refused"},
+		{"kubernetes away later, not ready before", func(in *Input) {
+			in.Kube[1].Ready, in.KubeErr = "False", refused
+		}, "wk-1", Unknown, "Kubernetes: connection refused"},
+		{"no address to ask at", func(in *Input) {
+			delete(in.Machines, "10.0.0.2")
+			in.Members, in.Checkout, in.Kube[1].Addresses = nil, nil, nil
+		}, "wk-1", Unknown, "no address"},
+		{"etcd not asked", func(in *Input) { in.Etcd = Etcd{} }, "cp-1", Unknown, "etcd was not asked"},
+		{"no member of etcd", func(in *Input) {
+			in.Etcd.Answers[0].Status, in.Etcd.Answers[0].Members = nil, []EtcdMember{}
+		}, "cp-1", Warn, "not an etcd member"},
+		{"two Nodes at one address", func(in *Input) {
+			old := kubeNode("old", "10.0.0.2", RoleWorker)
+			old.Ready, old.Created = "Unknown", noon.Add(-time.Hour)
+			in.Kube[1].Created = noon
+			in.Kube = append([]KubeNode{old}, in.Kube...)
+		}, "old", Bad, "stopped reporting"},
 		{"kubernetes away from the start", func(in *Input) {
 			in.Kube, in.KubeErr = nil, refused
 		}, "wk-1", Unknown, "Kubernetes: connection refused"},
@@ -135,6 +153,31 @@ func TestMergeTrouble(t *testing.T) {
 				t.Errorf("notes %v, want one with %q", n.Notes, c.note)
 			}
 		})
+	}
+}
+
+// An old Node object that has the address of a newer one: the machine belongs
+// to the newer one, whichever comes first in the list.
+func TestTwoNodesAtOneAddress(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		in := healthy()
+		old := kubeNode("old", "10.0.0.2", RoleWorker)
+		old.Created, in.Kube[1].Created = noon.Add(-time.Hour), noon
+		in.Kube = append(in.Kube, old)
+		if first {
+			slices.Reverse(in.Kube)
+		}
+		inv := Merge(in)
+		if len(inv.Nodes) != 3 {
+			t.Fatalf("%d rows, want 3", len(inv.Nodes))
+		}
+		if n := row(t, inv, "wk-1"); !n.Machine.Has() || n.Member == nil || n.Kube.Name != "wk-1" {
+			t.Errorf("the machine is not wk-1's: %+v", n)
+		}
+		n := row(t, inv, "old")
+		if n.Machine.Has() || n.Kube.Name != "old" || n.Severity != Unknown || !slices.Contains(n.Disagree, "wk-1 has its address 10.0.0.2") {
+			t.Errorf("old is %s with %v, want it unknown and told that wk-1 has its address", n.Severity, n.Notes)
+		}
 	}
 }
 
@@ -157,7 +200,8 @@ func TestMergeMachineState(t *testing.T) {
 		{"maintenance", func(m *Machine) { m.Stage = StageMaintenance }, Warn},
 		{"stage unknown", func(m *Machine) { m.Stage = StageUnknown }, Unknown},
 		{"not ready", func(m *Machine) { m.Ready = Some(false) }, Warn},
-		{"ready unknown is no fault", func(m *Machine) { m.Ready = Opt[bool]{} }, OK},
+		{"ready unknown", func(m *Machine) { m.Ready = Opt[bool]{} }, Unknown},
+		{"services unknown", func(m *Machine) { m.Services = nil }, Unknown},
 		{"service unhealthy", func(m *Machine) { m.Services = []Service{{ID: "cri", Healthy: Some(false)}} }, Bad},
 		{"memory at the limit", func(m *Machine) { m.Memory = Some(Usage{Used: 90, Total: 100}) }, Warn},
 		{"memory below", func(m *Machine) { m.Memory = Some(Usage{Used: 89, Total: 100}) }, OK},
