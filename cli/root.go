@@ -23,9 +23,7 @@ import (
 func Main(ctx context.Context, args []string) int {
 	root := rootCommand()
 	root.SetArgs(args)
-	err := fang.Execute(ctx, root,
-		fang.WithVersion(versionText()), fang.WithoutVersion(),
-		fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
+	err := execute(ctx, root, args)
 	var e exit
 	if err != nil && !errors.As(err, &e) {
 		for line := range strings.Lines(sentence(err)) {
@@ -33,6 +31,20 @@ func Main(ctx context.Context, args []string) int {
 		}
 	}
 	return code(err)
+}
+
+// styled are the arguments that show help, which fang makes beautiful.
+var styled = []string{"-h", "--help", "help", "completion", "man"}
+
+// execute runs the command. Fang gets nothing else: after an error it asks the
+// terminal for its colours, and waits for the answer.
+func execute(ctx context.Context, root *cobra.Command, args []string) error {
+	if !slices.ContainsFunc(args, func(a string) bool { return slices.Contains(styled, a) }) {
+		return root.ExecuteContext(ctx)
+	}
+	return fang.Execute(ctx, root,
+		fang.WithVersion(versionText()), fang.WithoutVersion(),
+		fang.WithErrorHandler(func(io.Writer, fang.Styles, error) {}))
 }
 
 // untilSignal ends the context of a command without a screen on SIGINT, SIGTERM

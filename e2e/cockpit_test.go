@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	xterm "golang.org/x/term"
+
 	"github.com/talos-cockpit/talos-cockpit/internal/term"
 	"github.com/talos-cockpit/talos-cockpit/ui"
 )
@@ -69,7 +71,7 @@ func (c *cockpit) settled() {
 	c.t.Helper()
 	c.wait("nodes, Flux and logs", func(s string) bool {
 		return strings.Contains(s, "running") && strings.Contains(s, "●") && !strings.Contains(s, "flux ?") &&
-			!strings.Contains(s, "etcd ?") && !strings.Contains(s, "no node") && !strings.Contains(s, "asking")
+			!strings.Contains(s, "etcd ?") && !strings.Contains(s, "no node is known") && !strings.Contains(s, "no node yet") && !strings.Contains(s, "asking")
 	})
 }
 
@@ -239,4 +241,19 @@ func (t *tape) since(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return string(t.all.Bytes()[n:])
+}
+
+// cooked is the line of a terminal that no program has changed.
+func cooked(t testing.TB) *xterm.State {
+	t.Helper()
+	c, err := term.Start(t.Context(), term.Link{}, 80, 24, nil, "cat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	modes, err := c.Modes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return modes
 }

@@ -113,8 +113,10 @@ func toast(text string) func(c *cockpit) {
 	}
 }
 
-func sees(texts ...string) func(c *cockpit) { return func(c *cockpit) { c.t.Helper(); c.sees(texts...) } }
-func lost(text string) func(c *cockpit)     { return func(c *cockpit) { c.t.Helper(); c.lost(text) } }
+func sees(texts ...string) func(c *cockpit) {
+	return func(c *cockpit) { c.t.Helper(); c.sees(texts...) }
+}
+func lost(text string) func(c *cockpit) { return func(c *cockpit) { c.t.Helper(); c.lost(text) } }
 
 // then presses keys and waits for a text.
 func then(key, text string) func(c *cockpit) {

@@ -105,7 +105,8 @@ func TestKubernetesOutage(t *testing.T) {
 	c := start(t, setup{args: s.args()})
 	c.settled()
 	s.Kube.Pause()
-	c.seesRow("Kubernetes", "refused")
+	c.seesRow("✗", "the API server at", "refuses the connection") // the banner
+	c.seesRow("Kubernetes columns are old, since")
 	c.seesRow("talos-test01", "running", "%") // Talos goes on
 	c.seesRow("k8s", "old", ":")
 	c.focus("3")
@@ -120,7 +121,7 @@ func TestKubernetesOutage(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.wait("everything fresh again", func(s string) bool {
-		return !strings.Contains(s, "refused") && !strings.Contains(s, "old ") && strings.Contains(s, "flux ")
+		return !strings.Contains(s, "refuses") && !strings.Contains(s, " old ") && strings.Contains(s, "flux ")
 	})
 	c.wait("what changed meanwhile", func(s string) bool {
 		row := rowWith(s, "talos-test03", "running")
