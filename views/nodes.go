@@ -128,13 +128,14 @@ func (n *nodes) headlines(width, height int) []string {
 	say := func(r ui.Role, text string) {
 		p := ui.NewPen(n.th)
 		p.Start(width)
+		p.Skip(1)
 		p.Put(r, n.th.Shape(r)+" "+text)
 		out = append(out, p.Line())
 	}
 	inv := n.snap.Value
 	switch {
 	case height < 3:
-	case !n.snap.Has() && n.snap.Err == nil && n.noEndpoints():
+	case len(n.snap.Value.Nodes) == 0 && n.snap.Err == nil && n.noEndpoints():
 		say(ui.RoleUnknown, "no Talos endpoint is known, so nobody can be asked")
 	case !n.snap.Has() && n.snap.Err == nil:
 		say(ui.RoleBusy, "asking the endpoints…")
@@ -172,6 +173,7 @@ func (n *nodes) noteLine(width int) string {
 	if text == "" {
 		return p.Line()
 	}
+	p.Skip(1)
 	p.Put(r, n.th.Shape(r)+" ")
 	p.Put(ui.RoleStrong, row.Name+"  ")
 	p.Put(r, text)
