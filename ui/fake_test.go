@@ -29,6 +29,7 @@ type fakePane struct {
 	got     []tea.Msg
 	backs   int // how many levels Back can go
 	crash   bool
+	opened  bool
 }
 
 func (p *fakePane) Name() string            { return p.name }
@@ -37,6 +38,7 @@ func (p *fakePane) Topics() feed.Topics     { return p.topics }
 func (p *fakePane) Title() (string, string) { return "6", "severity" }
 func (p *fakePane) Offers() []Offer         { return p.offers }
 func (p *fakePane) Tick() bool              { return p.old }
+func (p *fakePane) Opened() bool            { return p.opened }
 func (p *fakePane) Typing() bool            { return p.typing }
 func (p *fakePane) Prompt(w int) (string, int) {
 	line, at := p.input.Line(w - 1)

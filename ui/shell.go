@@ -128,6 +128,9 @@ func (s *Shell) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	}()
 	start := time.Now()
 	cmd = s.dispatch(msg)
+	if s.whole != s.needsWhole() {
+		s.relayout()
+	}
 	if sends(msg) {
 		s.pace.hurry(fastPace)
 	}

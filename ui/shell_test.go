@@ -79,3 +79,30 @@ func hardQuestion() ConfirmMsg {
 		"  node      talos-test04  192.168.13.24", "  wipes     /dev/nvme0n1", "  etcd      2 members: not one of them",
 	}}
 }
+
+// TestOpenGetsTheScreen: what is shown in full has the whole area where its
+// place is small, and gives it back.
+func TestOpenGetsTheScreen(t *testing.T) {
+	f := newFakes(Look{}).size(80, 24)
+	p := f.nodes
+	p.opened = true
+	f.send(TickMsg{})
+	if text := ansi.Strip(f.frame()); strings.Contains(text, "2 Logs") || !strings.Contains(text, "1 Nodes") {
+		t.Errorf("the open pane has not got the screen:\n%s", text)
+	}
+	f.press("2")
+	if text := ansi.Strip(f.frame()); !strings.Contains(text, "2 Logs") || !strings.Contains(text, "1 Nodes") {
+		t.Errorf("another pane in focus does not bring the overview back:\n%s", text)
+	}
+	f.press("1")
+	p.opened = false
+	f.send(TickMsg{})
+	if text := ansi.Strip(f.frame()); !strings.Contains(text, "2 Logs") {
+		t.Errorf("closed, and yet alone:\n%s", text)
+	}
+	p.opened = true
+	f.size(300, 100)
+	if text := ansi.Strip(f.frame()); !strings.Contains(text, "2 Logs") {
+		t.Errorf("there is room for all, and yet it is alone:\n%s", text)
+	}
+}

@@ -30,7 +30,8 @@ type Column[T any] struct {
 	Compare func(a, b *T) int
 	// Tight parts the column from the next one by one blank only: for signs.
 	Tight bool
-	// Fleeting cells give way to the row's Span where there is one.
+	// Fleeting cells give way to the row's Span where there is one, and so does
+	// the cell that grows if it stands right behind them.
 	Fleeting bool
 }
 
@@ -293,4 +294,15 @@ func (t *Table[T]) WidthOf(title string) int {
 		}
 	}
 	return 0
+}
+
+// Before is the title of the column in front of the one of that title in the
+// last window; empty if there is none.
+func (t *Table[T]) Before(title string) string {
+	for i, p := range t.plan {
+		if i > 0 && t.columns[p.col].Title == title {
+			return t.columns[t.plan[i-1].col].Title
+		}
+	}
+	return ""
 }

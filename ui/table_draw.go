@@ -225,12 +225,18 @@ func (t *Table[T]) cells(p *Pen, row *T) {
 	}
 }
 
-// fleeting is the last of the neighbouring Fleeting columns from i on, and
-// the width of them all.
+// fleeting is the last of the neighbouring Fleeting columns from i on, with the
+// one that grows if it follows, and the width of them all.
 func (t *Table[T]) fleeting(i int) (last, width int) {
 	width = t.plan[i].width
-	for last = i; last+1 < len(t.plan) && t.columns[t.plan[last+1].col].Fleeting; last++ {
+	for last = i; last+1 < len(t.plan) && t.fades(last+1); last++ {
 		width += t.gapBefore(last+1) + t.plan[last+1].width
 	}
 	return last, width
+}
+
+// fades reports whether the i-th column shown can be part of a Span.
+func (t *Table[T]) fades(i int) bool {
+	c := &t.columns[t.plan[i].col]
+	return c.Fleeting || c.Grow
 }

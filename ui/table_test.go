@@ -225,8 +225,29 @@ func TestTableSpan(t *testing.T) {
 		return true
 	}
 	lines := plainLines(tab.AppendTo(nil, 40, 3, false))
-	if !strings.Contains(lines[1], "  0 note") || !strings.Contains(lines[2], "go… note") {
+	if !strings.Contains(lines[1], "  0 note") || !strings.Contains(lines[2], "gone   ") {
 		t.Errorf("%q", lines)
+	}
+	if before := tab.Before("NOTE"); before != "N" {
+		t.Errorf("%q stands before NOTE", before)
+	}
+	if before := tab.Before("NAME"); before != "" {
+		t.Errorf("%q stands before NAME", before)
+	}
+}
+
+func TestTableBrief(t *testing.T) {
+	tab := newItems(items("b", "a"))
+	tab.BriefUnder = 30
+	tab.Brief = func(p *Pen, r *item) { p.Put(RoleText, "brief "+r.name) }
+	tab.BriefHead = func(p *Pen, title func(string) string) { p.Put(RoleHeader, title("NAME")) }
+	tab.SortNext()
+	lines := plainLines(tab.AppendTo(nil, 29, 3, false))
+	if lines[0] != Fit(" NAME▾", 29) || lines[1] != Fit(" brief a", 29) || lines[2] != Fit("▸brief b", 29) {
+		t.Errorf("%q", lines)
+	}
+	if lines := plainLines(tab.AppendTo(nil, 30, 3, false)); !strings.Contains(lines[1], "running") {
+		t.Errorf("wide enough for columns, and yet: %q", lines)
 	}
 }
 

@@ -186,6 +186,7 @@ func (f *flux) headlines(width, height int) []string {
 		}
 		p := ui.NewPen(f.th)
 		p.Start(width)
+		p.Skip(1)
 		p.Put(r, f.th.Shape(r)+" "+text)
 		out = append(out, p.Line())
 	}

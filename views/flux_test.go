@@ -46,6 +46,57 @@ func TestFluxWorstFirst(t *testing.T) {
 	}
 }
 
+// A narrow row says of a failure why, of what is well what it runs, and always for how long.
+func TestFluxBriefRows(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := x.pane(keymap.Flux)
+	row := func(width int, name string) string {
+		for _, l := range strings.Split(screenOf(p, width, 12), "\n") {
+			if strings.Contains(l, name) {
+				return strings.TrimRight(l, " ")
+			}
+		}
+		t.Fatalf("no row of %s", name)
+		return ""
+	}
+	for _, c := range []struct {
+		width      int
+		name, want string
+	}{
+		{28, "infra", "▸✗ ks   infra  kustom…    4m"},
+		{28, "cilium", " ● hr   cilium  1.18.2   41d"},
+		{21, "jellyfin", " ✗ hr   jellyfin  4h"},
+		{46, "apps", " ◐ ks   apps      waiting: depen…           4m"},
+		{46, "media", " ⊘ ks   media     suspended by flux         6d"},
+		{78, "infra", "▸✗ ks   infra     failed       kustomize build failed: accumulatin…       4m"},
+	} {
+		if got := row(c.width, " "+c.name); !sameWords(got, c.want) || ui.Width(got) > c.width {
+			t.Errorf("at %d cells %q, want %q", c.width, got, c.want)
+		}
+	}
+	list := referenceFlux()
+	twin := list.Objects[1]
+	twin.Namespace = "other"
+	list.Objects = append(list.Objects, twin)
+	x.board.Flux.Set(list, noon)
+	has(t, screenOf(p, 46, 14), "flux-system/apps", "other/apps")
+	hasNot(t, screenOf(p, 46, 14), "flux-system/infra")
+}
+
+// sameWords compares up to the cuts and the blanks.
+func sameWords(got, want string) bool {
+	a, b := strings.Fields(got), strings.Fields(want)
+	for i := range b {
+		if cut, ok := strings.CutSuffix(b[i], "…"); ok {
+			return strings.Contains(got, cut) && a[len(a)-1] == b[len(b)-1]
+		}
+		if i >= len(a) || a[i] != b[i] {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
 func TestFluxDetailNamesTheRoot(t *testing.T) {
 	x := newTheatre(ui.Look{}).reference()
 	p := x.pane(keymap.Flux)

@@ -18,9 +18,9 @@ const BarTopics = feed.Topics(1<<board.TopicStatus | 1<<board.TopicNodes | 1<<bo
 // how it does on the left, what is old on the right, what is wrong with the
 // connection as banners, and the worst finding as notice.
 func Bar(b *board.Board, th *ui.Theme) ui.BarFunc {
-	return func(now time.Time, _ int) ui.Bar {
+	return func(now time.Time, width int) ui.Bar {
 		x := &bar{th: th, now: now, status: b.Status.Load(), nodes: b.Nodes.Load(), flux: b.Flux.Load()}
-		return ui.Bar{Left: x.left(), Right: x.right(), Banner: x.banner(), Notice: x.notice()}
+		return ui.Bar{Left: x.left(), Right: x.right(), Banner: x.banner(), Notice: x.notice(width)}
 	}
 }
 
@@ -51,9 +51,16 @@ func (x *bar) left() []ui.Segment {
 	s := x.status.Value
 	out := []ui.Segment{{Role: ui.RoleStrong, Text: clean(firstOf(s.Cluster, s.TalosCtx, s.Context, "no cluster"))}}
 	if s.Demo != "" {
-		out = append(out, ui.Segment{Role: ui.RoleBusy, Text: clean("demo " + s.Demo), Drop: dropState})
+		text := "DEMO"
+		if s.Demo != out[0].Text {
+			text += " " + clean(s.Demo)
+		}
+		out = append(out, ui.Segment{Role: ui.RoleBusy, Text: text, Drop: dropState})
 	}
-	if s.ReadOnly != "" {
+	switch {
+	case proving(&s):
+		out = append(out, ui.Segment{Role: ui.RoleBusy, Text: x.th.Shape(ui.RoleBusy) + " proving that both are one cluster…", Drop: dropState})
+	case s.ReadOnly != "":
 		out = append(out, ui.Segment{Role: ui.RoleSuspended, Text: x.th.Shape(ui.RoleSuspended) + " read-only", Drop: dropState})
 	}
 	if s.Server != "" {
@@ -62,6 +69,12 @@ func (x *bar) left() []ui.Segment {
 	out = append(out, x.talos(), x.kube())
 	out = append(out, x.etcd()...)
 	return append(out, x.fluxCounts())
+}
+
+// proving reports whether nothing can be done only because the proof that
+// talosconfig and kubeconfig are one cluster is under way.
+func proving(s *cluster.Status) bool {
+	return s.Proof == cluster.ProofPending && len(s.Troubles) == 0 && !strings.HasPrefix(s.ReadOnly, "--")
 }
 
 func firstOf(list ...string) string {
@@ -259,38 +272,66 @@ func (x *bar) expiry(add func(ui.Role, string), what string, end time.Time) {
 	}
 }
 
-// notice is the worst finding, and how many there are.
-func (x *bar) notice() []ui.Segment {
-	worst, text, n := cluster.OK, "", 0
-	found := func(s cluster.Severity, what func() string) {
+// notice is the worst finding, for how long it is known to last, and how many
+// findings there are.
+func (x *bar) notice(width int) []ui.Segment {
+	worst, text, since, n := cluster.OK, "", time.Time{}, 0
+	found := func(s cluster.Severity, what func() (string, time.Time)) {
 		if s < cluster.Warn {
 			return
 		}
 		n++
 		if s > worst {
-			worst, text = s, what()
+			worst = s
+			text, since = what()
 		}
 	}
 	for i := range x.nodes.Value.Nodes {
 		r := &x.nodes.Value.Nodes[i]
-		found(r.Severity, func() string {
-			if len(r.Notes) == 0 {
-				return r.Name
-			}
-			return r.Name + ": " + r.Notes[0].Text
-		})
+		found(r.Severity, func() (string, time.Time) { return nodeFinding(r) })
 	}
 	for i := range x.flux.Value.Objects {
 		o := &x.flux.Value.Objects[i]
-		found(o.State.Severity(), func() string { return shortKind(o) + " " + o.Name + ": " + firstOf(o.Message, string(o.State)) })
+		found(o.State.Severity(), func() (string, time.Time) {
+			return shortKind(o) + " " + o.Name + ": " + firstOf(o.Message, string(o.State)), o.Since
+		})
 	}
 	if n == 0 {
 		return nil
 	}
-	role := x.th.Severity(worst)
-	out := []ui.Segment{{Role: role, Text: x.th.Shape(role) + " " + clean(text)}}
-	if n > 1 {
-		out = append(out, ui.Segment{Role: ui.RoleMuted, Text: "1 of " + itoa(n) + " findings", Drop: 1})
+	var tail []string
+	if !since.IsZero() {
+		tail = append(tail, "for "+age(x.now.Sub(since)))
 	}
-	return out
+	if n > 1 {
+		tail = append(tail, "1 of "+itoa(n)+" findings")
+	}
+	rest := strings.Join(tail, ", ")
+	role := x.th.Severity(worst)
+	text = x.th.Shape(role) + " " + clean(text)
+	if room := width - ui.Width(rest) - noticeGap; room > width/2 {
+		text = ui.Fit(text, min(ui.Width(text), room))
+	}
+	return []ui.Segment{{Role: role, Text: text}, {Role: ui.RoleMuted, Text: rest, Drop: 1}}
+}
+
+// noticeGap is the room between and around the parts of the notice.
+const noticeGap = 6
+
+// nodeFinding is what is worst of a node, and since when if that is known.
+func nodeFinding(r *cluster.Node) (string, time.Time) {
+	switch {
+	case r.Machine.Err != nil && r.Severity == cluster.Unknown:
+		text := string(r.Machine.Err.Kind)
+		if silent(r.Machine.Err.Kind) {
+			text = "no answer, " + text
+		}
+		return r.Name + ": " + text, r.Machine.Since
+	case len(r.Notes) == 0:
+		return r.Name, time.Time{}
+	case r.Kube != nil && strings.HasPrefix(r.Notes[0].Text, "NotReady"):
+		return r.Name + ": " + r.Notes[0].Text, r.Kube.ReadySince
+	default:
+		return r.Name + ": " + r.Notes[0].Text, time.Time{}
+	}
 }

@@ -34,7 +34,7 @@ func TestBarOfTheReference(t *testing.T) {
 	if got := segments(b.Left); got != "turingpi|192.168.13.10|Talos v1.13.9|k8s v1.37.2|etcd 2/2 ●|leader talos-test01|flux 2✗ 2◐ 1⊘ 3●" {
 		t.Error(got)
 	}
-	if got := segments(b.Notice); got != "✗ talos-test04: NotReady: the kubelet stopped reporting|1 of 4 findings" {
+	if got := segments(b.Notice); got != "✗ talos-test04: NotReady: the kubelet stopped reporting|for 12d, 1 of 4 findings" {
 		t.Error(got)
 	}
 	if len(b.Right) != 0 {
@@ -70,6 +70,26 @@ func TestBarEtcd(t *testing.T) {
 	has(t, segments(barOf(x).Left), "etcd ?")
 }
 
+// While the proof is under way nothing is said to be forbidden.
+func TestBarWhileProving(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	s := referenceStatus()
+	s.Proof, s.ReadOnly, s.Demo = cluster.ProofPending, "it is not proven that both are the same cluster", "turingpi"
+	x.board.Status.Set(s, noon)
+	b := barOf(x)
+	has(t, segments(b.Left), "turingpi|DEMO|◐ proving that both are one cluster…")
+	hasNot(t, segments(b.Left), "read-only")
+	if len(b.Banner) != 0 {
+		t.Errorf("a banner already: %v", b.Banner)
+	}
+	s.ReadOnly = "--read-only: the cockpit was started to look only"
+	x.board.Status.Set(s, noon)
+	has(t, segments(barOf(x).Left), "read-only")
+	s.ReadOnly, s.Troubles = "no talosconfig", []cluster.Trouble{{What: "no talosconfig"}}
+	x.board.Status.Set(s, noon)
+	has(t, segments(barOf(x).Left), "read-only")
+}
+
 func TestBarBanners(t *testing.T) {
 	x := newTheatre(ui.Look{})
 	s := referenceStatus()
@@ -80,7 +100,7 @@ func TestBarBanners(t *testing.T) {
 	b := barOf(x)
 	has(t, segments(b.Banner), "192.168.13.10 is the VIP: use the nodes' own addresses", "different clusters, so nothing can be done from here: the CAs differ",
 		"talosconfig expired on 23 Aug 2026 13:07", "kubeconfig expires on 26 Aug 2026")
-	has(t, segments(b.Left), "demo still", "read-only")
+	has(t, segments(b.Left), "DEMO still", "read-only")
 	s = referenceStatus()
 	s.TalosExpiry = noon.Add(300 * day)
 	x.board.Status.Set(s, noon)

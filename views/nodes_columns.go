@@ -19,18 +19,18 @@ func nodeColumns(n *nodes) []ui.Column[cluster.Node] {
 		{Title: "ROLE", Drop: 5, Text: n.role, Compare: func(a, b *node) int { return cmp.Compare(a.Role, b.Role) }},
 		{Title: "STAGE", Drop: 1, Max: 22, Text: stage, Draw: n.drawStage, Compare: func(a, b *node) int { return strings.Compare(stage(a), stage(b)) }},
 		{Title: "K8S", Drop: 2, Text: n.ready, Draw: n.drawReady, Compare: func(a, b *node) int { return strings.Compare(n.ready(a), n.ready(b)) }},
-		{Title: "TALOS", Drop: 9, Max: 16, Text: talosVersion, Draw: n.drawTalos, Compare: func(a, b *node) int { return cluster.CompareNames(talosVersion(a), talosVersion(b)) }},
+		{Title: "TALOS", Drop: 8, Max: 16, Text: talosVersion, Draw: n.drawTalos, Compare: func(a, b *node) int { return cluster.CompareNames(talosVersion(a), talosVersion(b)) }},
 		{Title: "KUBE", Drop: 12, Max: 16, Text: kubeVersion, Draw: n.drawKube},
-		{Title: "CPU", Drop: 3, Min: 10, Max: 13, Fleeting: true, Draw: n.drawCPU, Compare: func(a, b *node) int { return cmp.Compare(cpu(b), cpu(a)) }},
-		{Title: "MEM", Drop: 4, Min: 10, Max: 19, Fleeting: true, Draw: n.drawMemory, Compare: func(a, b *node) int { return cmp.Compare(memory(b), memory(a)) }},
-		{Title: "DISK", Drop: 8, Min: 4, Max: 4, Right: true, Fleeting: true, Draw: n.drawDisk, Compare: func(a, b *node) int { return cmp.Compare(disk(b), disk(a)) }},
+		{Title: "CPU", Drop: 3, Min: 9, Max: 13, Right: true, Fleeting: true, Draw: n.drawCPU, Compare: func(a, b *node) int { return cmp.Compare(cpu(b), cpu(a)) }},
+		{Title: "MEM", Drop: 4, Min: memoryText, Max: memoryText + 9, Right: true, Fleeting: true, Draw: n.drawMemory, Compare: func(a, b *node) int { return cmp.Compare(memory(b), memory(a)) }},
+		{Title: "DISK", Drop: 9, Min: 4, Max: 4, Right: true, Fleeting: true, Draw: n.drawDisk, Compare: func(a, b *node) int { return cmp.Compare(disk(b), disk(a)) }},
 		{Title: "PODS", Drop: 7, Right: true, Text: pods, Draw: n.drawPods, Compare: func(a, b *node) int { return cmp.Compare(b.Pods.V.Total, a.Pods.V.Total) }},
-		{Title: "ADDRESS", Drop: 10, Max: 39, Text: func(r *node) string { return r.Address }},
-		{Title: "UPTIME", Drop: 11, Min: 6, Max: 6, Right: true, Draw: n.drawUptime, Compare: func(a, b *node) int {
+		{Title: "ADDRESS", Drop: 11, Max: 39, Text: func(r *node) string { return r.Address }},
+		{Title: "UPTIME", Drop: 10, Min: 6, Max: 6, Right: true, Draw: n.drawUptime, Compare: func(a, b *node) int {
 			return a.Machine.Value.BootTime.V.Compare(b.Machine.Value.BootTime.V)
 		}},
 		{Title: "ETCD", Drop: 13, Text: etcdRole, Draw: func(p *ui.Pen, r *node) { p.Put(etcdLook(r), etcdRole(r)) }},
-		{Title: "NOTE", Drop: 6, Min: 12, Max: 60, Grow: true, Text: noteText, Draw: n.drawNote},
+		{Title: "NOTE", Drop: 6, Min: 14, Max: 60, Grow: true, Text: noteText, Draw: n.drawNote},
 	}
 }
 
@@ -156,11 +156,8 @@ func talosVersion(r *cluster.Node) string {
 func (n *nodes) drawTalos(p *ui.Pen, r *cluster.Node) {
 	v := talosVersion(r)
 	role := ui.RoleText
-	switch {
-	case v == "?" || !r.Machine.Fresh():
+	if v == "?" || !r.Machine.Fresh() {
 		role = ui.RoleUnknown
-	case r.Repo != nil && r.Repo.Version != "" && r.Repo.Version != v:
-		role = ui.RoleWarn
 	}
 	p.Put(role, v)
 }
@@ -175,11 +172,8 @@ func kubeVersion(r *cluster.Node) string {
 func (n *nodes) drawKube(p *ui.Pen, r *cluster.Node) {
 	v := kubeVersion(r)
 	role := ui.RoleText
-	switch {
-	case v == "?" || n.kubeOld():
+	if v == "?" || n.kubeOld() {
 		role = ui.RoleUnknown
-	case r.Repo != nil && r.Repo.Kubernetes != "" && r.Repo.Kubernetes != v:
-		role = ui.RoleWarn
 	}
 	p.Put(role, v)
 }
@@ -242,6 +236,9 @@ func (n *nodes) drawCPU(p *ui.Pen, r *cluster.Node) {
 	p.PutRight(role, text)
 }
 
+// memoryText is the room for the longest usage.
+const memoryText = 8
+
 func (n *nodes) drawMemory(p *ui.Pen, r *cluster.Node) {
 	dim(p, r)
 	m, ok := r.Machine.Value.Memory.Get()
@@ -249,7 +246,7 @@ func (n *nodes) drawMemory(p *ui.Pen, r *cluster.Node) {
 	if ok {
 		text, role = usage(m), level(m.Share(), cluster.MemoryWarn, 2)
 	}
-	if room := p.Room() - max(len(text), 10) - 1; room >= 4 {
+	if room := p.Room() - max(len(text), memoryText) - 1; room >= 4 {
 		p.Put(role, ui.Spark(r.MemTrail, room, n.th.Look().ASCII))
 	}
 	p.PutRight(role, text)
@@ -332,13 +329,22 @@ func noteText(r *cluster.Node) string {
 	case 0:
 		return ""
 	case 1:
-		return r.Notes[0].Text
+		return shortNote(r.Notes[0].Text)
 	}
 	texts := make([]string, len(r.Notes))
 	for i, x := range r.Notes {
-		texts[i] = x.Text
+		texts[i] = shortNote(x.Text)
 	}
 	return strings.Join(texts, " · ")
+}
+
+// shortNote puts what matters of a note first, so that a narrow column cuts the rest.
+func shortNote(text string) string {
+	what, ok := strings.CutSuffix(text, " is pinned")
+	if !ok {
+		return strings.TrimPrefix(text, "NotReady: the ") // K8S says NotReady
+	}
+	return "pinned " + strings.Replace(strings.TrimPrefix(what, "Talos "), "Kubernetes ", "k8s ", 1)
 }
 
 func (n *nodes) drawNote(p *ui.Pen, r *cluster.Node) {
@@ -394,7 +400,7 @@ func (n *nodes) others(r *cluster.Node) string {
 	var out []string
 	for _, x := range r.Notes {
 		if !strings.HasPrefix(x.Text, "Talos API: ") {
-			out = append(out, x.Text)
+			out = append(out, shortNote(x.Text))
 		}
 	}
 	return strings.Join(out, " · ")
@@ -411,7 +417,8 @@ func (n *nodes) span(p *ui.Pen, r *cluster.Node) bool {
 		return false
 	}
 	text := string(r.Machine.Err.Kind) + n.since(r) + n.lastSeen(r)
-	if n.table.WidthOf("NOTE") == 0 {
+	switch n.table.Before("NOTE") {
+	case "", "CPU", "MEM", "DISK": // the span takes the place of the note
 		text += prefixed(" · ", n.others(r))
 	}
 	p.Put(ui.RoleUnknown, text)

@@ -236,8 +236,13 @@ func TestText(t *testing.T) {
 			t.Errorf("size %d is %q, want %q", n, got, want)
 		}
 	}
-	if got := usage(cluster.Usage{Used: 512 << 20, Total: 16 << 30}); got != "0.5/16.0G" {
-		t.Errorf("usage is %q", got)
+	for want, u := range map[string]cluster.Usage{
+		"0.5/16G": {Used: 512 << 20, Total: 16 << 30}, "3.0/7.1G": {Used: 3 << 30, Total: 7634747392}, "15.2/16G": {Used: 16320875724, Total: 16 << 30},
+		"2.0/8G": {Used: 2 << 30, Total: 8 << 30}, "123/256G": {Used: 123 << 30, Total: 256 << 30}, "1/2": {Used: 1, Total: 2},
+	} {
+		if got := usage(u); got != want || len(got) > memoryText {
+			t.Errorf("usage is %q, want %q", got, want)
+		}
 	}
 	if got := thousands(1234567); got != "1,234,567" {
 		t.Errorf("thousands: %q", got)

@@ -2,6 +2,7 @@ package views
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -33,8 +34,16 @@ func plural(n int, noun string) string {
 
 // size writes bytes in binary units with at most three digits: 15.2G, 640M.
 func size(n int64) string {
-	v := float64(n)
-	unit := ""
+	v, unit := scaled(n)
+	if v < 99.95 && unit != "" {
+		return decimal(v, 1) + unit
+	}
+	return decimal(v, 0) + unit
+}
+
+// scaled is n in the unit in which it is below a thousand.
+func scaled(n int64) (v float64, unit string) {
+	v = float64(n)
 	for _, u := range []string{"K", "M", "G", "T", "P"} {
 		if v < 1000 {
 			break
@@ -42,21 +51,28 @@ func size(n int64) string {
 		v /= 1024
 		unit = u
 	}
-	if v < 99.95 && unit != "" {
-		return strconv.FormatFloat(v, 'f', 1, 64) + unit
-	}
-	return strconv.FormatFloat(v, 'f', 0, 64) + unit
+	return v, unit
 }
 
-// usage writes a part of a whole: 15.2/16.0G, in the unit of the whole.
+func decimal(v float64, digits int) string { return strconv.FormatFloat(v, 'f', digits, 64) }
+
+// usage writes a part of a whole in at most eight cells, in the unit of the
+// whole: 3.0/7.1G, 15.2/16G, 123/256G.
 func usage(u cluster.Usage) string {
-	total := size(u.Total)
-	unit := total[len(total)-1:]
-	if unit >= "0" && unit <= "9" {
-		return strconv.FormatInt(u.Used, 10) + "/" + total
+	total, unit := scaled(u.Total)
+	used := float64(u.Used)
+	if unit == "" {
+		return decimal(used, 0) + "/" + decimal(total, 0)
 	}
-	div := float64(int64(1) << (10 * (strings.Index("KMGTP", unit) + 1)))
-	return strconv.FormatFloat(float64(u.Used)/div, 'f', 1, 64) + "/" + total
+	used /= float64(u.Total) / total
+	ofUsed, ofTotal := 1, 1
+	if total >= 9.95 || math.Abs(total-math.Round(total)) < 0.05 {
+		ofTotal = 0
+	}
+	if total >= 99.95 {
+		ofUsed = 0
+	}
+	return decimal(used, ofUsed) + "/" + decimal(total, ofTotal) + unit
 }
 
 func percent(share float64) string { return fmt.Sprintf("%.0f%%", 100*share) }
