@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -90,6 +91,7 @@ type Client struct {
 	back   broadcast     // sent when the server answers after trouble
 	access accessCache
 	pods   *table[Pod]
+	onNode atomic.Pointer[nodePods]
 	kinds  kindCache
 }
 

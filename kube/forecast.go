@@ -22,7 +22,7 @@ import (
 // PodDisruptionBudgets as they stand. Blocked pods come first. The error is a
 // *cluster.Trouble.
 func (c *Client) Forecast(ctx context.Context, node string) (cluster.Forecast, error) {
-	pods, err := c.podsOn(ctx, node)
+	pods, err := c.podsOnce(ctx, node)
 	if err != nil {
 		return cluster.Forecast{}, c.Explain(err, "list the pods of "+node)
 	}
@@ -36,6 +36,32 @@ func (c *Client) Forecast(ctx context.Context, node string) (cluster.Forecast, e
 	}
 	slices.SortStableFunc(f.Pods, func(a, b cluster.PodFate) int { return fateRank(a) - fateRank(b) })
 	return f, nil
+}
+
+// nodePods are the pods of the node that was asked for last.
+type nodePods struct {
+	node string
+	news uint64 // of all followed pods before these were listed
+	pods []corev1.Pod
+}
+
+// podsOnce is podsOn that asks anew only if any pod of the cluster has changed
+// since, or if WatchPodCounts does not follow them at the moment.
+func (c *Client) podsOnce(ctx context.Context, node string) ([]corev1.Pod, error) {
+	news, live := c.pods.seen()
+	if last := c.onNode.Load(); live && last != nil && last.node == node && last.news == news {
+		return last.pods, nil
+	}
+	pods, err := c.podsOn(ctx, node)
+	if err != nil || !live {
+		c.onNode.Store(nil)
+		return pods, err
+	}
+	for i := range pods {
+		pods[i].ManagedFields = nil
+	}
+	c.onNode.Store(&nodePods{node: node, news: news, pods: pods})
+	return pods, nil
 }
 
 func (c *Client) podsOn(ctx context.Context, node string) ([]corev1.Pod, error) {

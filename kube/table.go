@@ -18,6 +18,7 @@ type table[T any] struct {
 	mu     sync.Mutex
 	rows   map[types.NamespacedName]T
 	synced bool             // listed completely at least once
+	news   uint64           // how many events and lists came so far, whatever they showed
 	err    *cluster.Trouble // nil: followed live
 	wake   func()           // called, without the lock, after each change that shows
 }
@@ -55,6 +56,7 @@ func (t *table[T]) replace(rows map[types.NamespacedName]T) {
 			changed = !ok || !t.same(old, row)
 		}
 		t.rows, t.synced, t.err = rows, true, nil
+		t.news++
 		return changed
 	})
 }
@@ -64,6 +66,7 @@ func (t *table[T]) put(key types.NamespacedName, row T) {
 	t.update(func() bool {
 		old, ok := t.rows[key]
 		t.rows[key] = row
+		t.news++
 		return !ok || !t.same(old, row)
 	})
 }
@@ -73,6 +76,7 @@ func (t *table[T]) drop(key types.NamespacedName) {
 	t.update(func() bool {
 		_, ok := t.rows[key]
 		delete(t.rows, key)
+		t.news++
 		return ok
 	})
 }
@@ -91,6 +95,14 @@ func (t *table[T]) read(use func(rows map[types.NamespacedName]T, synced bool, e
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	use(t.rows, t.synced, t.err)
+}
+
+// seen counts the news so far; live is false while there may be more of it than
+// is known here.
+func (t *table[T]) seen() (news uint64, live bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.news, t.synced && t.err == nil
 }
 
 // sameTrouble reports that two troubles are told in the same words.
