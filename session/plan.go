@@ -27,13 +27,13 @@ const factsTimeout = 10 * time.Second
 
 // plans judges the exchange of the chosen node again and again while it is shown.
 func (l *link) plans(ctx context.Context) {
-	node, same := "", 0 // how often the plan came out the same
+	same := 0 // how often the plan came out the same
 	next := time.NewTimer(planEvery)
 	defer next.Stop()
 	for {
 		kick := l.s.kicks.wait()
-		if node != "" && l.s.visible.Load().Exchange {
-			settled, unknown := l.plan(ctx, node)
+		if l.s.planned != "" && l.s.visible.Load().Exchange {
+			settled, unknown := l.plan(ctx, l.s.planned)
 			if same++; !settled {
 				same = 0
 			}
@@ -48,7 +48,7 @@ func (l *link) plans(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case node = <-l.s.target:
+		case l.s.planned = <-l.s.target:
 			same = 0
 		case <-next.C:
 		case <-kick:
@@ -59,10 +59,14 @@ func (l *link) plans(ctx context.Context) {
 // plan judges once, and reports whether the plan is the same as before and
 // whether something in it is not known.
 func (l *link) plan(ctx context.Context, node string) (same, unknown bool) {
-	plan := runbook.Exchange(l.facts(ctx, node))
-	if ctx.Err() != nil {
+	facts := l.facts(ctx, node)
+	switch {
+	case ctx.Err() != nil:
 		return true, false
+	case len(facts.Inventory.Nodes) == 0:
+		return false, true // nobody can tell yet whether there is such a node
 	}
+	plan := runbook.Exchange(facts)
 	if old := l.s.board.Plan.Load(); old.Has() && samePlan(old.Value, plan) {
 		l.s.board.Plan.Touch(time.Now())
 		same = true

@@ -40,6 +40,7 @@ type Session struct {
 	switchC chan string // talosconfig context to switch to
 	follow  chan []cluster.LogSource
 	target  chan string
+	planned string // node whose exchange is planned, in whichever cluster; plans alone uses it
 	visible atomic.Pointer[board.Visible]
 	kicks   kicks
 

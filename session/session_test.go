@@ -359,10 +359,18 @@ func TestSwitchContext(t *testing.T) {
 	if s := w.board.Status.Load().Value; len(s.Contexts) != 2 {
 		t.Fatalf("contexts %v, want two", s.Contexts)
 	}
+	w.s.Show(board.Visible{Nodes: true, Exchange: true})
+	w.s.PlanFor("talos-test03")
+	planned := func() (bool, string) {
+		p := w.board.Plan.Load()
+		return p.Has() && p.Value.Node == "talos-test03", p.Value.Node
+	}
+	until(t, "a plan", planned)
 	w.s.SwitchContext("second")
 	until(t, "the other context", func() (bool, string) {
 		s := w.board.Status.Load().Value
 		return s.TalosCtx == "second" && s.Proof == cluster.ProofSame, s.TalosCtx
 	})
 	w.untilNodes(t, 4)
+	until(t, "the plan of the same node", planned)
 }
