@@ -82,7 +82,7 @@ func (f *flux) brief(p *ui.Pen, o *cluster.FluxObject) {
 	p.Put(sign, f.th.Shape(sign)+" ")
 	kind, name := clean(shortKind(o)), clean(f.name(o))
 	p.Put(ui.RoleMuted, ui.Fit(kind, max(ui.Width(kind), briefKind))+" ")
-	p.Put(ui.RoleStrong, ui.Fit(name, max(ui.Width(name), max(level+briefKind-ui.Width(kind), 0))))
+	p.Put(ui.RoleStrong, ui.Fit(name, max(ui.Width(name), level-max(ui.Width(kind)-briefKind, 0))))
 	if p.Room() < briefAge+1 {
 		return
 	}

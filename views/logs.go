@@ -79,7 +79,8 @@ func (l *logs) Title() (left, right string) {
 		return clean(left), ""
 	}
 	if !l.paused {
-		right = l.th.Paint(ui.RoleOK, l.th.Shape(ui.RoleOK)) + " follow"
+		role := l.flow()
+		right = l.th.Paint(role, l.th.Shape(role)) + " follow"
 		if l.width >= roomy {
 			right += " · " + plural(v.Len(), "line") + droppedText(v)
 		}
@@ -92,6 +93,25 @@ func (l *logs) Title() (left, right string) {
 		right += " · G resume"
 	}
 	return clean(left), right
+}
+
+// flow says how the followed streams do: well only if each one runs.
+func (l *logs) flow() ui.Role {
+	streams := l.board.LogState.Load().Value.Streams
+	well := 0
+	for _, st := range streams {
+		if role, _ := l.streamText(st); role == ui.RoleOK || st.State == "ended" {
+			well++
+		}
+	}
+	switch {
+	case well == len(streams) && well > 0:
+		return ui.RoleOK
+	case well > 0:
+		return ui.RoleWarn
+	default:
+		return ui.RoleUnknown
+	}
 }
 
 // droppedText is how many lines the bounds of the memory cost; empty: none.

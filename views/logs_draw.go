@@ -135,6 +135,9 @@ func (l *logs) streamText(st cluster.StreamState) (ui.Role, string) {
 	}
 	switch st.State {
 	case "following", "resumed", "gap":
+		if n, ok := l.find(st.Source.Node); ok && n.Machine.Err != nil && silent(n.Machine.Err.Kind) { // an endpoint holds the stream open
+			return ui.RoleUnknown, name + "the node has given no answer for " + l.ages.of(n.Machine.Since) + ": " + string(n.Machine.Err.Kind)
+		}
 		return ui.RoleOK, ""
 	case "refused":
 		return ui.RoleBad, name + "refused" + why

@@ -124,7 +124,7 @@ func TestLogsFollowPauseResume(t *testing.T) {
 	x.do(t, p, keymap.Bottom)
 	has(t, screenOf(p, 80, 10), "line 0312")
 	_, right = p.Title()
-	has(t, plainText(right), "● follow · 312 lines")
+	has(t, plainText(right), "○ follow · 312 lines")
 }
 
 func TestLogsMoving(t *testing.T) {
@@ -322,6 +322,22 @@ func TestLogsCountStreamsThatDoNotRun(t *testing.T) {
 	}
 	x.board.LogState.Set(st, noon)
 	has(t, screenOf(logsOf(x), 80, 20), "n04 kubelet: connecting for <5s", "35 more streams not running")
+}
+
+// TestLogsOfASilentNode: an endpoint may hold the stream of a node open that
+// answers nothing any more; that is not following.
+func TestLogsOfASilentNode(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	has(t, screenOf(p, 80, 20), "○ talos-test04 kubelet: the node has given no answer for 45s: connection refused")
+	inv := referenceInventory()
+	inv.Nodes[0].Machine.Err = nil
+	x.board.Nodes.Set(inv, noon)
+	hasNot(t, screenOf(p, 80, 20), "no answer")
+	_, right := p.Title()
+	if got := plainText(right); got != "● follow · 201 lines" {
+		t.Errorf("the title says %q", got)
+	}
 }
 
 func TestReadable(t *testing.T) {
