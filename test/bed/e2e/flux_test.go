@@ -72,7 +72,7 @@ func (w *world) sameFlux(t *testing.T, what string) {
 }
 
 func TestFluxCommandsShow(t *testing.T) {
-	w := ready(t)
+	w := ready(t, lab.bed.Kubeconfig())
 	w.sameFlux(t, "all in sync")
 	flux(t, "suspend", "kustomization", "web")
 	promptly(t, "suspended", func() string {
@@ -98,7 +98,7 @@ func TestFluxCommandsShow(t *testing.T) {
 }
 
 func TestBrokenCommitAndItsFix(t *testing.T) {
-	w := ready(t)
+	w := ready(t, lab.bed.Kubeconfig())
 	good := w.flux("kustomization", "web").Revision
 	ctx := timeout(t)
 	revision, err := lab.bed.PushBroken(ctx)

@@ -87,7 +87,7 @@ const (
 )
 
 func TestActsEndLikeTheFluxCommands(t *testing.T) {
-	w := ready(t)
+	w := ready(t, lab.bed.Kubeconfig())
 	for _, o := range []operated{
 		{"Kustomization", "web", bed.KustomizationWebPath, []string{"kustomization", "web"}, true},
 		{"HelmRelease", "podinfo", bed.HelmReleasePath, []string{"helmrelease", "podinfo", "-n", "gitops"}, true},

@@ -44,25 +44,20 @@ func runAll(m *testing.M) (code int) {
 	if err = errors.Join(err, <-built); lab.bed == nil {
 		return complain(err)
 	}
-	defer func() {
-		if err := lab.bed.Down(true); err != nil {
-			code = max(code, complain(fmt.Errorf("down: %w", err)))
+	defer func() { // the bed has a goroutine for each component while it runs
+		if err := errors.Join(lab.bed.Down(true), goleak.Find()); err != nil {
+			code = max(code, complain(err))
 		}
 	}()
 	if err != nil {
 		return complain(err)
 	}
-	bedsOwn := goleak.IgnoreCurrent()
 	talos, err := prepare(ctx, dir)
 	if err != nil {
 		return complain(err)
 	}
-	code = m.Run()
-	talos.Stop()
-	if err := goleak.Find(bedsOwn); err != nil && code == 0 {
-		return complain(err)
-	}
-	return code
+	defer talos.Stop()
+	return m.Run()
 }
 
 func complain(err error) int {

@@ -79,7 +79,7 @@ func (w *world) samePods(t *testing.T, what string) {
 }
 
 func TestNodesEqualKubectl(t *testing.T) {
-	w := ready(t)
+	w := ready(t, lab.bed.Kubeconfig())
 	want := kubectlNodes(t)
 	for i := range want {
 		want[i] = strings.TrimSpace(want[i])
@@ -96,7 +96,7 @@ func TestNodesEqualKubectl(t *testing.T) {
 }
 
 func TestChangesByKubectl(t *testing.T) {
-	w := ready(t)
+	w := ready(t, lab.bed.Kubeconfig())
 	const node = "talos-test04"
 	t.Run("cordon", func(t *testing.T) {
 		kubectl(t, "cordon", node)
@@ -162,7 +162,7 @@ func podsOf(t *testing.T, namespace, app string, replicas int) (name, node strin
 const unready = `{"status":{"conditions":[{"type":"Ready","status":"False","reason":"ContainersNotReady"}]}}`
 
 func TestPodsComeAndGo(t *testing.T) {
-	w := ready(t)
+	w := ready(t, lab.bed.Kubeconfig())
 	kubectl(t, "scale", "-n", "media", "deployment/radarr", "--replicas=9")
 	podsOf(t, "media", "radarr", 9)
 	w.samePods(t, "scaled up")

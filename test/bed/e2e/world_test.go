@@ -49,7 +49,9 @@ func within(t *testing.T, limit time.Duration, what string, amiss func() string)
 
 func until(t *testing.T, what string, amiss func() string) {
 	t.Helper()
-	within(t, patience, what, amiss)
+	if took := within(t, patience, what, amiss); took > promise {
+		t.Logf("%s: it took %s", what, took.Round(time.Millisecond))
+	}
 }
 
 // promptly waits for what must be seen two seconds after the API server has it.
@@ -93,10 +95,10 @@ func connect(t *testing.T, talosconfig, kubeconfig string) *world {
 	return w
 }
 
-// ready is a session with all rights that has seen all nodes and Flux.
-func ready(t *testing.T) *world {
+// ready is a session that has seen all nodes and Flux.
+func ready(t *testing.T, kubeconfig string) *world {
 	t.Helper()
-	w := connect(t, lab.admin, lab.bed.Kubeconfig())
+	w := connect(t, lab.admin, kubeconfig)
 	w.untilProof(t, cluster.ProofSame)
 	until(t, "all nodes from all sources", func() string {
 		seen := ""
@@ -107,7 +109,7 @@ func ready(t *testing.T) *world {
 		}
 		return yes(seen == "1111", "seen "+seen)
 	})
-	until(t, "Flux", func() string { return yes(len(w.board.Flux.Load().Value.Objects) >= 6, "not listed") })
+	until(t, "Flux", func() string { return yes(len(w.board.Flux.Load().Value.Objects) >= 5, "not listed") })
 	return w
 }
 
