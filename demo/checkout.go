@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -42,15 +43,26 @@ func initGit(ctx context.Context, dir string) error {
 	if err != nil {
 		return nil //nolint:nilerr // without git there is no checkout to make, and nothing depends on it
 	}
-	for _, args := range [][]string{
-		{"init", "-q", "-b", "main"},
-		{"add", "-A"},
-		{"-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false", "commit", "-q", "-m", "demo cluster"},
-	} {
-		cmd := exec.CommandContext(ctx, git, append([]string{"-C", dir}, args...)...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
+	run := func(args ...string) (string, error) {
+		own := []string{"-C", dir, "-c", "user.name=demo", "-c", "user.email=demo@localhost", "-c", "commit.gpgsign=false", "-c", "core.hooksPath=" + os.DevNull}
+		cmd := exec.CommandContext(ctx, git, append(own, args...)...)
+		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") })
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			return "", fmt.Errorf("git %s: %w: %s", args[0], err, strings.TrimSpace(string(out)))
 		}
+		return string(out), nil
 	}
-	return nil
+	if _, err := run("init", "-q", "-b", "main"); err != nil {
+		return err
+	}
+	if _, err := run("add", "-A"); err != nil {
+		return err
+	}
+	changed, err := run("status", "--porcelain")
+	if err != nil || changed == "" {
+		return err
+	}
+	_, err = run("commit", "-q", "-m", "demo cluster")
+	return err
 }

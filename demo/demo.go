@@ -5,11 +5,16 @@
 package demo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/role"
@@ -23,7 +28,11 @@ import (
 // Options are what a Cluster needs beyond its scene. The zero value is good.
 type Options struct {
 	// TimeScale makes reboots and the delays of Kubernetes faster; zero is 1.
+	// Mishaps come no sooner for it.
 	TimeScale float64
+	// Now is the clock of the cluster's timestamps and values; nil is time.Now.
+	// Certificates are good by the real clock.
+	Now func() time.Time
 }
 
 // Cluster is a running simulated cluster.
@@ -32,7 +41,10 @@ type Cluster struct {
 	Talos *talosd.Cluster
 	Kube  *kubed.Server
 
-	pki *pki.PKI
+	now  func() time.Time
+	link link
+	stop context.CancelFunc
+	work sync.WaitGroup
 }
 
 // Start runs the scene of that name (empty: the default one) until ctx ends or
@@ -51,16 +63,19 @@ func StartScene(ctx context.Context, s scene.Scene, opts Options) (*Cluster, err
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the demo's certificates: %w", err)
 	}
-	c := &Cluster{Scene: s, pki: authorities}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	c := &Cluster{Scene: s, now: opts.Now}
 	c.Talos = talosd.New(s, authorities, talosd.Options{
-		TimeScale:  opts.TimeScale,
-		Kubeconfig: func(context.Context) ([]byte, error) { return c.Kube.Kubeconfig("admin") },
+		Now: opts.Now, TimeScale: opts.TimeScale, Pods: c.pods, PodLog: c.podLog,
+		Kubeconfig: func(context.Context) ([]byte, error) { return c.Kube.Kubeconfig(kubed.UserAdmin) },
 	})
 	c.Kube = kubed.New(s, kubed.Options{
 		CACert: authorities.Kubernetes.CertPEM(), CAKey: authorities.Kubernetes.KeyPEM(),
-		TimeScale: opts.TimeScale, NodeUsage: c.usage, Identity: c.identity,
+		Now: opts.Now, TimeScale: opts.TimeScale, NodeUsage: c.usage, Identity: c.identity,
 	})
-	c.Talos.OnMachine(c.follow)
+	c.couple()
 	if err := c.Kube.Start(ctx); err != nil {
 		return nil, fmt.Errorf("cannot start the demo's Kubernetes API: %w", err)
 	}
@@ -68,11 +83,17 @@ func StartScene(ctx context.Context, s scene.Scene, opts Options) (*Cluster, err
 		c.Kube.Stop()
 		return nil, fmt.Errorf("cannot start the demo's Talos API: %w", err)
 	}
+	ctx, c.stop = context.WithCancel(ctx)
+	if s.Mishaps {
+		c.work.Go(func() { c.misfortune(ctx) })
+	}
 	return c, nil
 }
 
 // Stop ends the cluster and waits for it.
 func (c *Cluster) Stop() {
+	c.stop()
+	c.work.Wait()
 	c.Talos.Stop()
 	c.Kube.Stop()
 }
@@ -83,34 +104,21 @@ func (c *Cluster) Dialer() func(ctx context.Context, address string) (net.Conn, 
 	return c.Talos.Dialer()
 }
 
-// follow lets Kubernetes see what happens to a machine.
-func (c *Cluster) follow(e talosd.MachineEvent) { c.Kube.SetKubelet(e.Node, e.KubeletUp) }
-
-// usage is what metrics.k8s.io reports of a node: the same that Talos reports.
-func (c *Cluster) usage(node string) (cpuMilli, memory int64, ok bool) {
-	n := c.Talos.Node(node)
-	if n == nil {
-		return 0, 0, false
-	}
-	return int64(n.CPUBusy() * float64(n.Cores()) * 1000), n.MemoryUsed(), true
-}
-
-func (c *Cluster) identity(node string) kubed.Identity {
-	n := c.Talos.Node(node)
-	if n == nil {
-		return kubed.Identity{}
-	}
-	return kubed.Identity{SystemUUID: n.UUID(), BootID: n.BootID()}
-}
-
 // Marker is the file by which a folder that WriteFiles made is known again.
 const Marker = ".talos-cockpit-demo"
 
 // WriteFiles writes dir/talosconfig, dir/kubeconfig and a checkout with
-// talos/talconfig.yaml, talos/talenv.yaml and talos/clusterconfig, all 0600.
+// talos/talconfig.yaml, talos/talenv.yaml, talos/talsecret.yaml and
+// talos/clusterconfig, all 0600; what is secret is not committed.
 // With embedded the talosconfig's endpoints are the nodes' own addresses, which
-// need Dialer; else they are loopback ports that any client reaches.
+// need Dialer; else they are loopback ports that any client reaches. In a folder
+// that it wrote before, it replaces what was there.
 func (c *Cluster) WriteFiles(ctx context.Context, dir string, embedded bool) error {
+	if _, err := os.Stat(filepath.Join(dir, Marker)); err == nil {
+		if err := os.RemoveAll(filepath.Join(dir, "talos", "clusterconfig")); err != nil {
+			return fmt.Errorf("cannot replace the demo's files: %w", err)
+		}
+	}
 	endpoints := c.Talos.Endpoints()
 	if embedded {
 		endpoints = nil
@@ -122,7 +130,7 @@ func (c *Cluster) WriteFiles(ctx context.Context, dir string, embedded bool) err
 	if err != nil {
 		return fmt.Errorf("cannot make the talosconfig: %w", err)
 	}
-	kubeconfig, err := c.Kube.Kubeconfig("admin")
+	kubeconfig, err := c.Kube.Kubeconfig(kubed.UserAdmin)
 	if err != nil {
 		return fmt.Errorf("cannot make the kubeconfig: %w", err)
 	}
@@ -131,7 +139,8 @@ func (c *Cluster) WriteFiles(ctx context.Context, dir string, embedded bool) err
 		"talos/clusterconfig/talosconfig": talosconfig,
 		"talos/talconfig.yaml":            talconfig(c.Scene),
 		"talos/talenv.yaml":               talenv(c.Scene),
-		".gitignore":                      []byte("/kubeconfig\n/talosconfig\nclusterconfig/\n"),
+		"talos/talsecret.yaml":            c.Talos.Secrets(),
+		".gitignore":                      []byte("/kubeconfig\n/talosconfig\ntalsecret.yaml\nclusterconfig/\n"),
 		Marker:                            []byte("made by talos-cockpit demo serve\n"),
 	}
 	for _, n := range c.Scene.Nodes {
@@ -144,12 +153,17 @@ func (c *Cluster) WriteFiles(ctx context.Context, dir string, embedded bool) err
 }
 
 func writeFiles(dir string, files map[string][]byte) error {
-	for name, content := range files {
+	// What is generated from the talconfig must not be older than it.
+	generated := func(name string) int { return strings.Count(name, "clusterconfig/") }
+	names := slices.SortedFunc(maps.Keys(files), func(a, b string) int {
+		return cmp.Or(cmp.Compare(generated(a), generated(b)), strings.Compare(a, b))
+	})
+	for _, name := range names {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return fmt.Errorf("cannot make the demo's folder: %w", err)
 		}
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+		if err := os.WriteFile(path, files[name], 0o600); err != nil {
 			return fmt.Errorf("cannot write the demo's files: %w", err)
 		}
 	}

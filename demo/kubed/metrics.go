@@ -129,14 +129,18 @@ func (s *Server) nodeUsage(n *corev1.Node) (cpuMilli, memory int64) {
 	return cpu, mem
 }
 
+// baseUsage is what a container takes on the average.
+func baseUsage(c corev1.Container) (cpuMilli, memory int64) {
+	if strings.HasPrefix(c.Name, "kube-apiserver") {
+		return 140, 900 << 20
+	}
+	return max(4, c.Resources.Requests.Cpu().MilliValue()/4), max(24<<20, c.Resources.Requests.Memory().Value()*6/10)
+}
+
 // containerUsage makes up a load around the container's requests that moves
 // slowly; in a still scene it does not move.
 func (s *Server) containerUsage(p *corev1.Pod, c corev1.Container) (cpuMilli, memory int64) {
-	cpuMilli = max(4, c.Resources.Requests.Cpu().MilliValue()/4)
-	memory = max(24<<20, c.Resources.Requests.Memory().Value()*6/10)
-	if strings.HasPrefix(c.Name, "kube-apiserver") {
-		cpuMilli, memory = 140, 900<<20
-	}
+	cpuMilli, memory = baseUsage(c)
 	phase := float64(number(s.scene.Seed, p.Name, c.Name)%1000) / 1000 * 2 * math.Pi
 	at := phase
 	if !s.scene.Still {

@@ -8,31 +8,24 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// victims are what the mishaps befall, in turn: each is a HelmRelease and an app.
-var victims = []struct{ ns, name string }{
-	{"monitoring", "grafana"}, {"media", "radarr"}, {"network", "ingress"}, {"media", "sonarr"},
+// FailRelease lets the next upgrade of a HelmRelease fail, and a commit repair it
+// a minute and a half later. A release that does not exist is ignored.
+func (s *Server) FailRelease(namespace, name string) {
+	s.sim.soon("fail "+namespace+"/"+name, func() { s.sim.releaseFails(namespace, name) })
 }
 
-// mishapLater lets something go wrong after a few minutes, and again after that.
-func (m *sim) mishapLater() {
-	n := m.mishaps
-	delay := time.Duration(between(m.scene.Seed, 120, 260, "mishap", fmt.Sprint(n))) * time.Second
-	m.after("mishap", delay, func() {
-		m.mishaps++
-		if v := victims[n/2%len(victims)]; n%2 == 0 {
-			m.releaseFails(v.ns, v.name)
-		} else {
-			m.podCrashes(v.ns, v.name)
-		}
-		m.mishapLater()
-	})
+// CrashPod lets one pod with that value of the label app.kubernetes.io/name crash
+// loop for a while. Without such a pod that is ready nothing happens.
+func (s *Server) CrashPod(namespace, app string) {
+	s.sim.soon("crash "+namespace+"/"+app, func() { s.sim.podCrashes(namespace, app) })
 }
 
-// releaseFails lets a HelmRelease's next upgrade fail; a commit repairs it later.
 func (m *sim) releaseFails(ns, name string) {
+	m.upgrades++
 	m.helmFails[ns+"/"+name] = true
 	m.newValues(ns, name, 256)
 	m.after("repair "+ns+"/"+name, 90*time.Second, func() {
+		m.upgrades++
 		delete(m.helmFails, ns+"/"+name)
 		m.newValues(ns, name, 128)
 	})
@@ -42,7 +35,7 @@ func (m *sim) releaseFails(ns, name string) {
 func (m *sim) newValues(ns, name string, memory int) {
 	m.editFlux(helmReleases, ns, name, func(u *unstructured.Unstructured) {
 		set(u, fmt.Sprintf("%dMi", memory), "spec", "values", "resources", "requests", "memory")
-		set(u, int64(m.mishaps), "spec", "values", "revision")
+		set(u, int64(m.upgrades), "spec", "values", "revision")
 		u.SetGeneration(u.GetGeneration() + 1)
 	})
 }

@@ -34,7 +34,11 @@ type sim struct {
 	reconciling map[string]bool // Flux objects that are at it
 	helmFails   map[string]bool // HelmReleases whose upgrades fail
 	commits     int             // how often the branch has moved
-	mishaps     int             // how many mishaps there were
+	upgrades    int             // how often the values of a HelmRelease have changed
+
+	listening sync.Mutex // held while listeners hear, so that they hear in order
+	listeners []func(NodeState)
+	told      map[string]NodeState // by node
 }
 
 // kubelet is what the simulation knows of a node's agent.
@@ -48,7 +52,7 @@ func newSim(s *Server) *sim {
 	m := &sim{
 		s: s, store: s.store, scene: s.scene, began: s.opts.Now(), wake: make(chan struct{}, 1),
 		waiting: map[string]bool{}, queued: map[string]bool{}, kubelets: map[string]*kubelet{},
-		reconciling: map[string]bool{}, helmFails: map[string]bool{},
+		reconciling: map[string]bool{}, helmFails: map[string]bool{}, told: map[string]NodeState{},
 	}
 	for _, n := range s.scene.Nodes {
 		m.kubelets[n.Name] = &kubelet{up: n.Fault != scene.FaultDead}
@@ -176,6 +180,9 @@ func (m *sim) step() time.Duration {
 // begin starts what goes on by itself. A still scene only answers to requests.
 func (m *sim) begin() {
 	m.reviewAll()
+	for _, n := range m.scene.Nodes {
+		m.soon("tell "+n.Name, func() { m.tellNode(n.Name) })
+	}
 	if m.scene.Still {
 		return
 	}
@@ -184,9 +191,6 @@ func (m *sim) begin() {
 	}
 	m.fluxBegin()
 	m.after("prune events", 5*time.Minute, m.pruneEvents)
-	if m.scene.Mishaps {
-		m.mishapLater()
-	}
 }
 
 // reviewAll looks at every object once, for what the seed has left to be done.

@@ -81,6 +81,7 @@ func (s *Server) SetCordon(node string, on bool, manager string) error {
 // noticeNode follows changes of nodes: pods find room, or lose their node.
 func (m *sim) noticeNode(name string, gone bool) {
 	m.soon("node "+name, func() { m.nodeReview(name) })
+	m.soon("tell "+name, func() { m.tellNode(name) })
 	m.soon("pending", m.retryPending)
 	if !gone {
 		return

@@ -23,9 +23,13 @@ func (n *Node) isCordoned() bool {
 // is not ready is not ready itself.
 func (n *Node) SetKubeNode(ready, unschedulable bool) {
 	n.mu.Lock()
+	same := n.cordoned == unschedulable && n.notReady != ready
 	n.cordoned, n.notReady = unschedulable, !ready
 	l := n.life
 	n.mu.Unlock()
+	if same {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.prepare()

@@ -17,11 +17,17 @@ type wave struct {
 
 // value is between -height and height.
 func (w wave) value(t float64) float64 {
+	if w.height == 0 {
+		return 0
+	}
 	return w.height * math.Sin(2*math.Pi*t/w.period+w.phase)
 }
 
 // integral of value from 0 to t.
 func (w wave) integral(t float64) float64 {
+	if w.height == 0 {
+		return 0
+	}
 	k := 2 * math.Pi / w.period
 	return w.height / k * (math.Cos(w.phase) - math.Cos(k*t+w.phase))
 }

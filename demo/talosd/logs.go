@@ -225,8 +225,10 @@ func (l *life) openLocked(id string) *logFile {
 	if still := later(l.n.c.born, up.Add(readyAfter)); l.n.c.scene.Still && now.After(still) {
 		now = still // nothing was written after that
 	}
-	gen.due = later(now.Add(-historyLines*gen.mean), up)
-	f.add(gen.until(now, f.keep)...)
+	if gen.source == nil {
+		gen.due = later(now.Add(-historyLines*gen.mean), up)
+	}
+	f.add(gen.until(now, min(f.keep, historyLines))...)
 	if !l.n.c.scene.Still {
 		f.gen = gen
 	}

@@ -1,12 +1,16 @@
 package talosd
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"strings"
 
 	talosconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
+
+	"github.com/talos-cockpit/talos-cockpit/demo/pki"
 )
 
 // config is the machine configuration that the node runs.
@@ -28,7 +32,7 @@ func (n *Node) configText() string {
 	line("persist: true")
 	line("machine:")
 	line("    type: %s", n.machineType())
-	line("    token: %s.%s", hex(n.random("token"), 6), hex(n.random("token secret"), 16))
+	line("    token: %s", c.token("token"))
 	line("    ca:")
 	line("        crt: %s", b64(c.pki.Talos.CertPEM()))
 	if n.spec.ControlPlane {
@@ -56,8 +60,8 @@ func (n *Node) configText() string {
 	line("        image: factory.talos.dev/metal-installer/%s:%s", schematicID, n.spec.Talos)
 	line("        wipe: false")
 	line("cluster:")
-	line("    id: %s", b64([]byte(c.scene.Cluster)))
-	line("    secret: %s", b64([]byte(hex(c.nodes[0].random("cluster secret"), 32))))
+	line("    id: %s", c.id())
+	line("    secret: %s", c.secret())
 	line("    controlPlane:")
 	line("        endpoint: %s", c.endpointURL())
 	line("    clusterName: %s", c.scene.Cluster)
@@ -67,7 +71,7 @@ func (n *Node) configText() string {
 	line("            - %s", c.scene.PodCIDR)
 	line("        serviceSubnets:")
 	line("            - %s", c.scene.ServiceCIDR)
-	line("    token: %s.%s", hex(c.nodes[0].random("bootstrap"), 6), hex(c.nodes[0].random("bootstrap secret"), 16))
+	line("    token: %s", c.token("bootstrap"))
 	line("    ca:")
 	line("        crt: %s", b64(c.pki.Kubernetes.CertPEM()))
 	if n.spec.ControlPlane {
@@ -80,4 +84,34 @@ func (n *Node) configText() string {
 		line("        key: \"\"")
 	}
 	return b.String()
+}
+
+// id is the cluster's identity in discovery.
+func (c *Cluster) id() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", c.scene.Cluster, c.scene.Seed))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func (c *Cluster) secret() string {
+	return base64.StdEncoding.EncodeToString([]byte(hex(c.nodes[0].random("cluster secret"), 32)))
+}
+
+func (c *Cluster) token(purpose string) string {
+	return hex(c.nodes[0].random(purpose), 6) + "." + hex(c.nodes[0].random(purpose+" secret"), 16)
+}
+
+// Secrets is what talhelper keeps as talsecret.yaml: the secrets of all machines'
+// configurations.
+func (c *Cluster) Secrets() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "cluster:\n    id: %s\n    secret: %s\n", c.id(), c.secret())
+	fmt.Fprintf(&b, "secrets:\n    bootstraptoken: %s\ntrustdinfo:\n    token: %s\ncerts:\n", c.token("bootstrap"), c.token("token"))
+	for _, ca := range []struct {
+		name string
+		of   *pki.Authority
+	}{{"etcd", c.pki.Etcd}, {"k8s", c.pki.Kubernetes}, {"os", c.pki.Talos}} {
+		fmt.Fprintf(&b, "    %s:\n        crt: %s\n        key: %s\n", ca.name,
+			base64.StdEncoding.EncodeToString(ca.of.CertPEM()), base64.StdEncoding.EncodeToString(ca.of.KeyPEM()))
+	}
+	return b.Bytes()
 }

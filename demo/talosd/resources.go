@@ -3,7 +3,6 @@ package talosd
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -162,8 +161,7 @@ func (n *Node) fillCluster(f *filler) {
 	f.put("cluster.NodeIdentityController", identity)
 
 	info := cluster.NewInfo()
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", n.c.scene.Cluster, n.c.scene.Seed))
-	*info.TypedSpec() = cluster.InfoSpec{ClusterID: base64.StdEncoding.EncodeToString(sum[:]), ClusterName: n.c.scene.Cluster}
+	*info.TypedSpec() = cluster.InfoSpec{ClusterID: n.c.id(), ClusterName: n.c.scene.Cluster}
 	f.put("cluster.InfoController", info)
 }
 

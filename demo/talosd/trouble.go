@@ -41,6 +41,16 @@ func (n *Node) ChokeKubelet(lasts time.Duration) bool {
 	})
 }
 
+// KubeletHealthy reports whether the kubelet runs and its last health check was good.
+func (n *Node) KubeletHealthy() bool {
+	l := n.current()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.prepare()
+	s, err := l.find("kubelet")
+	return err == nil && s.running() && s.healthy && !l.silent
+}
+
 // trouble begins something with a kubelet that runs and is healthy.
 func (n *Node) trouble(begin func(l *life, s *service, now time.Time)) bool {
 	if !n.c.runs() || !n.Reachable() {
