@@ -1,12 +1,11 @@
 // Package feed carries values from goroutines to the event loop: Cell holds the
 // latest Snapshot of a source, Gate turns any number of changes into one wake,
-// Poller calls a function again and again and never gives up, Ring keeps log
-// lines. It imports the standard library only and knows nothing of any screen.
+// Ring keeps log lines. It imports the standard library only and knows nothing
+// of any screen.
 package feed
 
 import (
 	"context"
-	"math/bits"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,9 +25,6 @@ func (s Topics) With(t Topic) Topics { return s | t.Set() }
 
 // Has reports whether the sets have a topic in common.
 func (s Topics) Has(other Topics) bool { return s&other != 0 }
-
-// Len is the number of topics in the set.
-func (s Topics) Len() int { return bits.OnesCount64(uint64(s)) }
 
 // Snapshot is one immutable state of a source.
 type Snapshot[T any] struct {
@@ -85,6 +81,17 @@ func (c *Cell[T]) Touch(at time.Time) {
 // Fail stores why the value could not be read; the last good value stays.
 func (c *Cell[T]) Fail(err error, at time.Time) {
 	c.swap(func(s *Snapshot[T]) {
+		if s.Err == nil {
+			s.Since = at
+		}
+		s.Err = err
+	})
+}
+
+// Part stores a value of which something is missing or old, and why.
+func (c *Cell[T]) Part(v T, err error, at time.Time) {
+	c.swap(func(s *Snapshot[T]) {
+		s.Value, s.At = v, at
 		if s.Err == nil {
 			s.Since = at
 		}

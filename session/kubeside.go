@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"reflect"
 	"sync"
 	"time"
 
@@ -139,12 +140,18 @@ func (l *link) tellPods(counts map[string]cluster.PodCount, err *cluster.Trouble
 	l.inv.tell(func(in *cluster.Input) { in.Pods = counts })
 }
 
+// tellFlux shows the list. With trouble some kinds may be followed all the same:
+// a list that has changed is news, whatever is missing of it.
 func (l *link) tellFlux(list cluster.FluxList, err *cluster.Trouble) {
-	if err != nil {
-		l.s.board.Flux.Fail(err, time.Now())
-		return
+	cell, now := l.s.board.Flux, time.Now()
+	switch {
+	case err == nil:
+		cell.Set(list, now)
+	case list.Installed && !reflect.DeepEqual(list, cell.Load().Value):
+		cell.Part(list, err, now)
+	default:
+		cell.Fail(err, now)
 	}
-	l.s.board.Flux.Set(list, time.Now())
 }
 
 // evidenceKeeper gathers the evidence of the same-cluster proof.
