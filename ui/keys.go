@@ -11,9 +11,13 @@ import (
 // key takes a key press. On a slow line esc and the key after it arrive
 // together, and look like one key with alt, which no binding uses.
 func (s *Shell) key(msg tea.KeyPressMsg) tea.Cmd {
-	if msg.Mod == tea.ModAlt && unicode.IsPrint(msg.Code) {
+	if msg.Mod&^tea.ModShift == tea.ModAlt && unicode.IsPrint(msg.Code) {
+		letter := msg.Code
+		if msg.Mod.Contains(tea.ModShift) {
+			letter = unicode.ToUpper(letter)
+		}
 		esc := s.plainKey(tea.KeyPressMsg{Code: tea.KeyEscape})
-		return tea.Batch(esc, s.plainKey(tea.KeyPressMsg{Code: msg.Code, Text: string(msg.Code)}))
+		return tea.Batch(esc, s.plainKey(tea.KeyPressMsg{Code: letter, Text: string(letter)}))
 	}
 	return s.plainKey(msg)
 }

@@ -17,6 +17,7 @@ const (
 	minHeight  = 16  // lower: one pane and tabs
 	fourHeight = 36  // from here on the fourth pane has its own row
 	wideWidth  = 160 // from here on the first pane has its detail beside it
+	lowFirst   = 7   // rows that the first pane gets first, on a low screen
 )
 
 // LayoutOptions is what besides the size decides the layout.
@@ -111,7 +112,7 @@ func (l *Layout) overview(area Rect, o LayoutOptions) bool {
 	}
 	top := area.H - below
 	if o.Panes >= 2 {
-		top = (area.H - below) * 3 / 7
+		top = max((area.H-below)*3/7, min(lowFirst, (area.H-below)*6/11))
 	}
 	left := area.W * 3 / 5
 	if l.W >= wideWidth {

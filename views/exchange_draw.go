@@ -25,7 +25,8 @@ const (
 	besideFrom   = 90
 	besideHeight = 9
 	listShare    = 46
-	headedHeight = 9
+	headedHeight = 12
+	headedWidth  = 64
 )
 
 func (e *exchange) Render(width, height int, focused bool) []string {
@@ -76,7 +77,7 @@ func (e *exchange) waiting(width, height int) []string {
 // this is only a plan.
 func (e *exchange) verdict(width, height int) []string {
 	role, text := e.judgement()
-	if height < headedHeight {
+	if height < headedHeight || width < headedWidth {
 		e.pen.Start(width)
 		e.pen.Skip(1)
 		e.pen.Put(role, e.th.Shape(role)+" "+text)
@@ -110,6 +111,9 @@ func (e *exchange) judgement() (ui.Role, string) {
 	}
 	return role, text
 }
+
+// nameWidth is the room for the name of a check or a step.
+const nameWidth = 22
 
 // notFresh is the age from which a check says how old its facts are.
 const notFresh = time.Minute
@@ -211,7 +215,7 @@ func (e *exchange) putCheck(p *ui.Pen, c health.Check) {
 	role := verdictLook(c.Verdict)
 	p.Put(role, e.th.Shape(role)+" ")
 	p.Put(ui.RoleMuted, ui.FitLeft(itoa(c.Number), 2)+" ")
-	p.Put(ui.RoleStrong, ui.Fit(c.Name, min(22, max(p.Room(), 1)))+" ")
+	p.Put(ui.RoleStrong, ui.Fit(c.Name, min(nameWidth, max(p.Room()/2, 1)))+" ")
 	switch c.Verdict {
 	case health.Pass:
 		role = ui.RoleMuted
@@ -234,7 +238,7 @@ func (e *exchange) putStep(p *ui.Pen, s health.Step) {
 	}
 	p.Put(sign, e.th.Shape(sign))
 	p.Put(ui.RoleMuted, " "+ui.FitLeft(itoa(s.Number), 2)+" ")
-	p.Put(ui.RoleStrong, ui.Fit(s.Name, min(22, max(p.Room(), 1)))+" ")
+	p.Put(ui.RoleStrong, ui.Fit(s.Name, min(nameWidth, max(p.Room()/2, 1)))+" ")
 	p.Put(ui.RoleMuted, s.What)
 }
 

@@ -110,6 +110,8 @@ func (f *flux) briefMiddle(p *ui.Pen, o *cluster.FluxObject, level, room int) {
 		text = o.Message // the sign says that it failed
 	case ready && ui.Width(clean(text)) > room:
 		return // a part of a revision says nothing
+	case o.State == cluster.FluxSuspended && ui.Width(clean(text)) > room:
+		text = f.state(o)
 	}
 	if room >= briefLeast {
 		p.Put(look, ui.Fit(clean(text), room))

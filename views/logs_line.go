@@ -1,6 +1,7 @@
 package views
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -125,6 +126,9 @@ func (x *unfolded) logfmt(text string) bool {
 // scalar is a JSON value as text: a string without its quotes where it needs none.
 func scalar(raw json.RawMessage, quoted bool) string {
 	var s string
+	if raw[0] == '{' {
+		return object(raw)
+	}
 	if raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
 		return string(raw)
 	}
@@ -132,4 +136,20 @@ func scalar(raw json.RawMessage, quoted bool) string {
 		return string(raw)
 	}
 	return s
+}
+
+// object is a JSON object as it is, or namespace/name if it is such a reference,
+// as klog writes them.
+func object(raw json.RawMessage) string {
+	var ref struct{ Name, Namespace string }
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	switch {
+	case dec.Decode(&ref) != nil || ref.Name == "":
+		return string(raw)
+	case ref.Namespace == "":
+		return ref.Name
+	default:
+		return ref.Namespace + "/" + ref.Name
+	}
 }

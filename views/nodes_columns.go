@@ -406,6 +406,14 @@ func (n *nodes) others(r *cluster.Node) string {
 	return strings.Join(out, " · ")
 }
 
+// inAWord is the kind of a silence where there is hardly any room for it.
+func inAWord(k cluster.TroubleKind) string {
+	words := map[cluster.TroubleKind]string{
+		cluster.TroubleRefused: "refused", cluster.TroubleNoRoute: "no route", cluster.TroubleReset: "reset", cluster.TroubleDNS: "no such name",
+	}
+	return firstOf(words[k], string(k))
+}
+
 // wideNote is the width at which the note says enough by itself, so that the
 // old values can stay beside it.
 const wideNote = 44
@@ -416,7 +424,11 @@ func (n *nodes) span(p *ui.Pen, r *cluster.Node) bool {
 	if r.Machine.Err == nil || n.table.WidthOf("NOTE") >= wideNote {
 		return false
 	}
-	text := string(r.Machine.Err.Kind) + n.since(r) + n.lastSeen(r)
+	text := string(r.Machine.Err.Kind) + n.since(r)
+	if ui.Width(text) > p.Room() {
+		text = inAWord(r.Machine.Err.Kind) + n.since(r)
+	}
+	text += n.lastSeen(r)
 	switch n.table.Before("NOTE") {
 	case "", "CPU", "MEM", "DISK": // the span takes the place of the note
 		text += prefixed(" · ", n.others(r))
