@@ -129,6 +129,10 @@ func TestEscTogetherWithTheNextKey(t *testing.T) {
 	if f.focus != 2 {
 		t.Errorf("pane %d has the focus", f.focus)
 	}
+	f.press("?")
+	f.send(tea.KeyPressMsg{Code: 'c', Mod: tea.ModAlt | tea.ModShift}) // C, with no contexts to choose from
+	f.misses(t, "Everywhere")
+	f.has(t, "no context to switch to")
 }
 
 func TestQuit(t *testing.T) {
