@@ -133,9 +133,12 @@ func unusable(inv cluster.Inventory, status cluster.Status) error {
 	if answered || len(status.Troubles) == 0 {
 		return nil
 	}
-	all := make([]error, len(status.Troubles))
+	var all []error
 	for i := range status.Troubles {
-		all[i] = &status.Troubles[i]
+		all = append(all, &status.Troubles[i])
+	}
+	if t := inv.TalosErr; t != nil && !slices.ContainsFunc(status.Troubles, func(x cluster.Trouble) bool { return x.What == t.What }) {
+		all = append(all, t)
 	}
 	return errors.Join(all...)
 }
