@@ -14,7 +14,7 @@ type RepoNode struct {
 	InstallDisk  string   `json:"installDisk,omitempty"`
 	DiskSelector string   `json:"diskSelector,omitempty"`
 	ConfigFile   string   `json:"configFile,omitempty"`
-	ConfigState  string   `json:"configState,omitempty"` // present, absent, stale
+	ConfigState  string   `json:"configState,omitempty"` // present, absent, stale, unknown
 	Unresolved   []string `json:"unresolved,omitempty"`  // variables that could not be resolved
 }
 
@@ -23,7 +23,8 @@ type Checkout struct {
 	Root       string     `json:"root"`
 	Talconfig  string     `json:"talconfig"`
 	Cluster    string     `json:"cluster"`
-	Endpoint   string     `json:"endpoint"` // host of the Kubernetes API as written there
+	Endpoint   string     `json:"endpoint"`       // host of the Kubernetes API as written there
+	VIPs       []string   `json:"vips,omitempty"` // shared addresses that nodes announce
 	Talos      string     `json:"talos,omitempty"`
 	Kubernetes string     `json:"kubernetes,omitempty"`
 	Nodes      []RepoNode `json:"nodes"`

@@ -140,11 +140,12 @@ func (c *Check) kubeServer(f Facts) {
 	}
 }
 
-// shared reports whether host is an address that the checkout names as the
-// cluster's endpoint. A name could be that of any one node.
+// shared reports whether host is an address that the checkout names as virtual
+// or as the cluster's endpoint. A name could be that of any one node.
 func (f Facts) shared(host string) bool {
 	_, err := netip.ParseAddr(host)
-	return err == nil && f.Status.Checkout.Has() && cluster.ShareAddress([]string{host}, []string{f.Status.Checkout.Value.Endpoint})
+	checkout := f.Status.Checkout.Value
+	return err == nil && cluster.ShareAddress([]string{host}, append([]string{checkout.Endpoint}, checkout.VIPs...))
 }
 
 // called reports whether the node is known by that name or address.

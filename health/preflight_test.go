@@ -130,6 +130,10 @@ func TestPreflightVerdicts(t *testing.T) {
 			f.Status.Server = "https://10.0.0.100:6443"
 			f.Status.Checkout = cluster.Reading[cluster.Checkout]{At: noon, Value: cluster.Checkout{Endpoint: "10.0.0.100"}}
 		}, Pass, "without cp-1"},
+		{"kubeconfig is a virtual address of the checkout", 3, func(f *Facts) {
+			f.Status.Server = "https://10.0.0.100:6443"
+			f.Status.Checkout = cluster.Reading[cluster.Checkout]{At: noon, Value: cluster.Checkout{Endpoint: "api.home.lan", VIPs: []string{"10.0.0.100"}}}
+		}, Pass, "without cp-1"},
 		{"kubeconfig is a name that may be the target's", 3, func(f *Facts) {
 			f.Status.Server = "https://api.home.lan:6443"
 			f.Status.Checkout = cluster.Reading[cluster.Checkout]{At: noon, Value: cluster.Checkout{Endpoint: "api.home.lan"}}

@@ -2,36 +2,42 @@ package session
 
 import (
 	"cmp"
-	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/repo"
 )
 
-// describe is the checkout in the terms of package cluster.
+// describe is the checkout in the terms of package cluster. All its text is clean.
 func describe(c *repo.Checkout) cluster.Checkout {
 	out := cluster.Checkout{
-		Root: c.Root, Talconfig: c.Talconfig, Cluster: c.ClusterName, Endpoint: c.Endpoint.Host,
-		Talos:      cmp.Or(c.TalosVersion, c.PinnedTalosVersion),
-		Kubernetes: cmp.Or(c.KubernetesVersion, c.PinnedKubernetesVersion),
+		Root: feed.Clean(c.Root), Talconfig: feed.Clean(c.Talconfig), Cluster: feed.Clean(c.ClusterName), Endpoint: feed.Clean(c.Endpoint.Host),
+		Talos:      feed.Clean(cmp.Or(c.TalosVersion, c.PinnedTalosVersion)),
+		Kubernetes: feed.Clean(cmp.Or(c.KubernetesVersion, c.PinnedKubernetesVersion)),
 	}
 	for _, n := range c.Nodes {
 		out.Nodes = append(out.Nodes, describeNode(out, n))
+		for _, i := range n.Interfaces {
+			out.VIPs = append(out.VIPs, cleanAll(i.VIPs)...)
+		}
 	}
+	slices.Sort(out.VIPs)
+	out.VIPs = slices.Compact(out.VIPs)
 	for _, p := range c.Problems {
-		out.Problems = append(out.Problems, p.String())
+		out.Problems = append(out.Problems, feed.Clean(p.String()))
 	}
 	return out
 }
 
 func describeNode(c cluster.Checkout, n repo.Node) cluster.RepoNode {
 	r := cluster.RepoNode{
-		Hostname: n.Hostname, Addresses: n.Addresses, Role: cluster.RoleUnknown,
+		Hostname: feed.Clean(n.Hostname), Addresses: cleanAll(n.Addresses), Role: cluster.RoleUnknown,
 		Version: c.Talos, Kubernetes: c.Kubernetes,
-		Image: n.Image, Schematic: n.SchematicID, InstallDisk: n.InstallDisk,
-		ConfigFile: n.ConfigFile.Path, ConfigState: strings.ToLower(fmt.Sprint(n.ConfigFile.State)),
-		Unresolved: n.Unresolved,
+		Image: feed.Clean(n.Image), Schematic: feed.Clean(n.SchematicID), InstallDisk: feed.Clean(n.InstallDisk),
+		ConfigFile: feed.Clean(n.ConfigFile.Path), ConfigState: n.ConfigFile.State.String(),
+		Unresolved: cleanAll(n.Unresolved),
 	}
 	if n.RoleKnown {
 		r.Role = cluster.RoleWorker
@@ -40,9 +46,17 @@ func describeNode(c cluster.Checkout, n repo.Node) cluster.RepoNode {
 		}
 	}
 	if n.DiskSelector != nil {
-		r.DiskSelector = selectorText(*n.DiskSelector)
+		r.DiskSelector = feed.Clean(selectorText(*n.DiskSelector))
 	}
 	return r
+}
+
+func cleanAll(list []string) []string {
+	var out []string
+	for _, s := range list {
+		out = append(out, feed.Clean(s))
+	}
+	return out
 }
 
 func selectorText(s repo.DiskSelector) string {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/repo"
 )
 
@@ -58,7 +59,7 @@ func (f *Found) findCheckout(p Places) {
 		if err != nil || len(found) == 0 {
 			if p.Repo != "" {
 				f.CheckoutErr = &cluster.Trouble{
-					Kind: cluster.TroubleMissingFile, What: "no talconfig.yaml was found in " + p.Repo,
+					Kind: cluster.TroubleMissingFile, What: "no talconfig.yaml was found in " + feed.Clean(p.Repo),
 					Do: "name the folder or the file with --repo",
 				}
 			}
@@ -78,7 +79,7 @@ func loadCheckout(path string, env func(string) string) (*repo.Checkout, *cluste
 	if err == nil {
 		return c, nil
 	}
-	t := &cluster.Trouble{Kind: cluster.TroubleBadFile, What: err.Error(), Do: "correct the file; it is read again by itself"}
+	t := &cluster.Trouble{Kind: cluster.TroubleBadFile, What: feed.Clean(err.Error()), Do: "correct the file; it is read again by itself"}
 	if errors.Is(err, os.ErrNotExist) {
 		t.Kind, t.Do = cluster.TroubleMissingFile, "name the folder or the file with --repo"
 	}

@@ -90,9 +90,9 @@ func (l *link) waitTalos(ctx context.Context) (*talosapi.Client, error) {
 
 func (l *link) tellKubeconfig(cfg *kube.Config) {
 	l.status.change(func(s *cluster.Status) {
-		s.Context, s.Server, s.KubeExpiry = cfg.Context, cfg.Server, cfg.Expiry
+		s.Context, s.Server, s.KubeExpiry = feed.Clean(cfg.Context), feed.Clean(cfg.Server), cfg.Expiry
 		if len(cfg.Paths) > 0 {
-			s.Kubeconfig = cfg.Paths[0]
+			s.Kubeconfig = feed.Clean(cfg.Paths[0])
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/kube"
 	"github.com/talos-cockpit/talos-cockpit/talosapi"
 )
@@ -72,9 +73,9 @@ func (l *link) start(f func()) {
 
 func (l *link) tellFound(f Found) {
 	l.status.change(func(s *cluster.Status) {
-		s.Talosconfig = f.Talosconfig
+		s.Talosconfig = feed.Clean(f.Talosconfig)
 		if len(f.Kubeconfigs) > 0 {
-			s.Kubeconfig = f.Kubeconfigs[0]
+			s.Kubeconfig = feed.Clean(f.Kubeconfigs[0])
 		}
 	})
 	l.tellCheckout(f)

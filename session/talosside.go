@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/feed"
 	"github.com/talos-cockpit/talos-cockpit/talosapi"
 )
 
@@ -76,7 +77,7 @@ func trouble(err error) cluster.Trouble {
 	if errors.As(err, &t) {
 		return *t
 	}
-	return cluster.Trouble{Kind: cluster.TroubleOther, What: err.Error()}
+	return cluster.Trouble{Kind: cluster.TroubleOther, What: feed.Clean(err.Error())}
 }
 
 func (l *link) tellTalosconfig(cfg *talosapi.Config) {
