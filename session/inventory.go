@@ -20,13 +20,14 @@ type inventory struct {
 	trails *trails
 	wake   chan struct{}
 	named  chan struct{} // rings when a source may name other machines than before
+	planes chan struct{} // rings with it, for whoever asks the control planes
 
 	mu sync.Mutex
 	in cluster.Input
 }
 
 func newInventory(cell *feed.Cell[cluster.Inventory]) *inventory {
-	i := &inventory{cell: cell, trails: newTrails(), wake: make(chan struct{}, 1), named: make(chan struct{}, 1)}
+	i := &inventory{cell: cell, trails: newTrails(), wake: make(chan struct{}, 1), named: make(chan struct{}, 1), planes: make(chan struct{}, 1)}
 	i.in.Machines = map[string]cluster.Reading[cluster.Machine]{}
 	i.in.Trails = i.trails.get
 	return i
@@ -47,10 +48,8 @@ func (i *inventory) name(change func(*cluster.Input)) {
 }
 
 func (i *inventory) renamed() {
-	select {
-	case i.named <- struct{}{}:
-	default:
-	}
+	ring(i.named)
+	ring(i.planes)
 }
 
 // note changes the input without a merge: ages that nothing shows.
@@ -60,9 +59,12 @@ func (i *inventory) note(change func(*cluster.Input)) {
 	change(&i.in)
 }
 
-func (i *inventory) ring() {
+func (i *inventory) ring() { ring(i.wake) }
+
+// ring wakes the reader of the bell, once for any number of rings.
+func ring(bell chan struct{}) {
 	select {
-	case i.wake <- struct{}{}:
+	case bell <- struct{}{}:
 	default:
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -137,6 +138,14 @@ func TestReferenceCluster(t *testing.T) {
 	until(t, "etcd", func() (bool, string) {
 		a, b := w.node("talos-test01"), w.node("talos-test02")
 		return a.EtcdID != 0 && b.EtcdID != 0 && a.EtcdLead != b.EtcdLead, "no leader"
+	})
+	until(t, "all is well", func() (bool, string) {
+		for _, n := range w.board.Nodes.Load().Value.Nodes {
+			if n.Severity > cluster.Info {
+				return false, fmt.Sprint(n.Name, n.Notes)
+			}
+		}
+		return true, ""
 	})
 	until(t, "Flux", func() (bool, string) {
 		f := w.board.Flux.Load()

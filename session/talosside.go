@@ -161,12 +161,34 @@ func (l *link) pollEtcd(ctx context.Context, client *talosapi.Client) {
 			}
 			l.tellEtcd(e)
 		}
-		pause := etcdEvery
-		if len(addresses) == 0 {
-			pause = time.Second // nobody is known yet
-		}
-		if !l.s.sleep(ctx, pause) {
+		if !l.pauseEtcd(ctx, addresses) {
 			return
+		}
+	}
+}
+
+// pauseEtcd waits until etcd is to be asked again: after a while, on a kick, or
+// when there are other control planes than were asked.
+func (l *link) pauseEtcd(ctx context.Context, asked []string) bool {
+	pause := etcdEvery
+	if len(asked) == 0 {
+		pause = time.Second // nobody is known yet
+	}
+	t := time.NewTimer(feed.OnBeat(time.Now(), pause))
+	defer t.Stop()
+	kick := l.s.kicks.wait()
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-t.C:
+			return true
+		case <-kick:
+			return true
+		case <-l.inv.planes:
+			if !slices.Equal(l.controlPlanes(), asked) {
+				return true
+			}
 		}
 	}
 }
