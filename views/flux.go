@@ -63,7 +63,7 @@ func (f *flux) Title() (left, right string) {
 	case !f.snap.Value.Installed:
 		return "not installed", ""
 	}
-	left = fluxCounts(f.th, f.snap.Value)
+	left = fluxCounts(f.th, f.snap.Value, f.snap.Err != nil)
 	if f.table.Shown() != f.table.Len() {
 		left += "  " + itoa(f.table.Shown()) + " of " + itoa(f.table.Len())
 	}
@@ -77,8 +77,9 @@ func (f *flux) Title() (left, right string) {
 	return left, right
 }
 
-// fluxCounts writes how many objects are in which condition, worst first.
-func fluxCounts(th *ui.Theme, list cluster.FluxList) string {
+// fluxCounts writes how many objects are, or were if that is old, in which
+// condition, worst first.
+func fluxCounts(th *ui.Theme, list cluster.FluxList, old bool) string {
 	by := map[ui.Role]int{}
 	for i := range list.Objects {
 		by[fluxSign(th, &list.Objects[i])]++
@@ -86,8 +87,15 @@ func fluxCounts(th *ui.Theme, list cluster.FluxList) string {
 	var out []string
 	for _, r := range []ui.Role{ui.RoleBad, ui.RoleUnknown, ui.RoleBusy, ui.RoleSuspended, ui.RoleOK} {
 		if by[r] > 0 {
-			out = append(out, th.Paint(r, itoa(by[r])+th.Shape(r)))
+			look := r
+			if old {
+				look = ui.RoleUnknown
+			}
+			out = append(out, th.Paint(look, itoa(by[r])+th.Shape(r)))
 		}
+	}
+	if old {
+		out = append([]string{th.Sign(ui.RoleUnknown)}, out...)
 	}
 	return strings.Join(out, " ")
 }
@@ -196,7 +204,7 @@ func (f *flux) headlines(width, height int) []string {
 	case !f.snap.Has():
 		say(ui.RoleUnknown, "not known: "+f.snap.Err.Error())
 	case f.snap.Err != nil:
-		say(ui.RoleUnknown, "as of "+f.ages.of(f.snap.At)+" ago: "+f.snap.Err.Error())
+		say(ui.RoleUnknown, "as of "+f.ages.of(f.snap.At)+" ago: "+because(f.snap.Err.Error()))
 	}
 	list := f.snap.Value
 	if f.snap.Has() && !list.Installed {

@@ -95,7 +95,7 @@ func (f *flux) brief(p *ui.Pen, o *cluster.FluxObject) {
 
 // briefMiddle fills the room between name and age as well as it can.
 func (f *flux) briefMiddle(p *ui.Pen, o *cluster.FluxObject, level, room int) {
-	ready := f.sign(o) == ui.RoleOK
+	ready := o.State == cluster.FluxReady || o.State == cluster.FluxStatic
 	look, text := f.matter(o)
 	switch {
 	case room >= briefBoth:
@@ -133,7 +133,7 @@ func (f *flux) matter(o *cluster.FluxObject) (ui.Role, string) {
 	switch {
 	case o.State == cluster.FluxSuspended:
 		return sign, f.state(o) + prefixed(" by ", o.SuspendedBy)
-	case sign == ui.RoleBusy, o.State.Severity() == cluster.Bad, o.State == cluster.FluxUnknown:
+	case sign == ui.RoleBusy, o.State.Severity() > cluster.Info:
 		return sign, f.state(o) + prefixed(": ", o.Message)
 	case o.Revision != "":
 		return f.valueLook(), revision(o.Revision)

@@ -292,7 +292,11 @@ func (x *bar) notice(width int) []ui.Segment {
 	}
 	for i := range x.flux.Value.Objects {
 		o := &x.flux.Value.Objects[i]
-		found(o.State.Severity(), func() (string, time.Time) {
+		severity := o.State.Severity()
+		if x.flux.Err != nil && severity >= cluster.Warn {
+			severity = cluster.Unknown // it was so when it was last read
+		}
+		found(severity, func() (string, time.Time) {
 			return shortKind(o) + " " + o.Name + ": " + firstOf(o.Message, string(o.State)), o.Since
 		})
 	}

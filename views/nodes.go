@@ -140,7 +140,7 @@ func (n *nodes) headlines(width, height int) []string {
 	case !n.snap.Has() && n.snap.Err == nil:
 		say(ui.RoleBusy, "asking the endpoints…")
 	case n.snap.Err != nil:
-		say(ui.RoleUnknown, "inventory of "+n.ages.of(n.snap.At)+" ago: "+n.snap.Err.Error())
+		say(ui.RoleUnknown, "inventory of "+n.ages.of(n.snap.At)+" ago: "+because(n.snap.Err.Error()))
 	}
 	if inv.TalosErr != nil && height >= 4 {
 		say(ui.RoleUnknown, "no Talos endpoint answers, since "+n.ages.of(inv.TalosSince)+": "+inv.TalosErr.What)
@@ -150,7 +150,7 @@ func (n *nodes) headlines(width, height int) []string {
 		if slices.ContainsFunc(inv.Nodes, func(r cluster.Node) bool { return r.Kube != nil }) {
 			state = "Kubernetes columns are old"
 		}
-		say(ui.RoleUnknown, state+", since "+n.ages.of(inv.KubeSince)+": "+inv.KubeErr.What)
+		say(ui.RoleUnknown, state+", since "+n.ages.of(inv.KubeSince)+": "+because(inv.KubeErr.What))
 	}
 	return out
 }

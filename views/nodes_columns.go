@@ -3,6 +3,7 @@ package views
 import (
 	"cmp"
 	"strings"
+	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
 	"github.com/talos-cockpit/talos-cockpit/ui"
@@ -392,14 +393,19 @@ func (n *nodes) lastSeen(r *cluster.Node) string {
 	if !r.Machine.Has() {
 		return ""
 	}
-	return " · last seen " + stamp(r.Machine.At, n.now())
+	layout := "15:04"
+	if at, now := r.Machine.At.In(n.now().Location()), n.now(); now.Sub(at) >= 24*time.Hour || now.Day() != at.Day() {
+		layout = "2 Jan 15:04"
+	}
+	return " · last seen " + r.Machine.At.In(n.now().Location()).Format(layout)
 }
 
-// others are the notes that say something else than that Talos does not answer.
+// others are the notes that say something else than that Talos does not answer;
+// that Kubernetes does not is said once, above the table.
 func (n *nodes) others(r *cluster.Node) string {
 	var out []string
 	for _, x := range r.Notes {
-		if !strings.HasPrefix(x.Text, "Talos API: ") {
+		if !strings.HasPrefix(x.Text, "Talos API: ") && !(n.kubeOld() && strings.HasPrefix(x.Text, "Kubernetes: ")) {
 			out = append(out, shortNote(x.Text))
 		}
 	}

@@ -125,3 +125,11 @@ func stamp(t, now time.Time) string {
 func hex(n uint64) string { return strconv.FormatUint(n, 16) }
 
 func utoa(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// because is the reason in an error's text, without what was being read when it came.
+func because(text string) string {
+	if what, why, ok := strings.Cut(text, ": "); ok && strings.HasPrefix(what, "list ") {
+		return why
+	}
+	return text
+}
