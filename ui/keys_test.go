@@ -132,7 +132,7 @@ func TestEscTogetherWithTheNextKey(t *testing.T) {
 	f.press("?")
 	f.send(tea.KeyPressMsg{Code: 'c', Mod: tea.ModAlt | tea.ModShift}) // C, with no contexts to choose from
 	f.misses(t, "Everywhere")
-	f.has(t, "no context to switch to")
+	f.sees(t, "no context to switch to")
 }
 
 func TestQuit(t *testing.T) {
