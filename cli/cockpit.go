@@ -111,7 +111,7 @@ func (o *options) inventory(ctx context.Context, timeout time.Duration) (cluster
 	}()
 	b.Gate.Pump(ctx, 20*time.Millisecond, func(feed.Topics) {
 		switch inv, status := b.Nodes.Load().Value, b.Status.Load(); {
-		case complete(inv) && cpuKnown(inv) && judged(inv, status.Value), hopeless(status):
+		case complete(inv) && measured(inv) && judged(inv, status.Value), hopeless(status):
 			cancel()
 		case complete(inv) && late == nil:
 			late = time.AfterFunc(latePatience, cancel)
@@ -169,18 +169,17 @@ func complete(inv cluster.Inventory) bool {
 	return kubeKnown && len(inv.Nodes) > 0
 }
 
-// latePatience is how long the CPU and the proof are waited for once all else is
-// known: a counter that stands still never gives a share.
+// latePatience is how long measurements and the proof are waited for once all else
+// is known: a counter that stands still never gives a share.
 const latePatience = 4 * time.Second
 
-// cpuKnown reports whether there was the second sample that a busy share needs.
-func cpuKnown(inv cluster.Inventory) bool {
-	for _, n := range inv.Nodes {
-		if n.Machine.Fresh() && !n.Machine.Value.CPU.Known {
-			return false
-		}
-	}
-	return true
+// measured reports whether all that comes after a machine's first answer is
+// there: its state, its services, and the second sample that a busy share needs.
+func measured(inv cluster.Inventory) bool {
+	return !slices.ContainsFunc(inv.Nodes, func(n cluster.Node) bool {
+		m := n.Machine.Value
+		return n.Machine.Fresh() && (!m.CPU.Known || m.Stage == cluster.StageUnknown || m.Services == nil)
+	})
 }
 
 // hopeless reports whether neither configuration could be read.
