@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"regexp"
 	"strings"
 	"time"
 
@@ -165,10 +166,13 @@ func otherNode(c *cockpit, key string) {
 	c.wait("another node", func(s string) bool { return title(s) != was && !strings.Contains(s, "collecting") })
 }
 
+var toastSuspended = regexp.MustCompile(` ks [a-z-]+/[a-z-]+ is suspended`)
+
 var dialogKeys = map[keymap.Action]expectation{
 	keymap.Yes: {before: dialogOpen, each: func(c *cockpit, key string) {
 		c.insist(key, "━Suspend")
-		toast("is suspended")(c)
+		c.wait("the message", func(s string) bool { return toastSuspended.MatchString(s) })
+		c.press("esc")
 	}, undo: func(c *cockpit) {
 		c.until("U", "is resumed")
 		toast("is resumed")(c)

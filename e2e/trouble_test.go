@@ -71,10 +71,11 @@ func TestSilenceEnds(t *testing.T) {
 	c.wait("the row says why", func(screen string) bool {
 		return sinceWhen.MatchString(rowWith(screen, "talos-test02", "connection refused"))
 	})
-	c.press("g")
+	c.press("g", "ctrl+r")
 	c.seesRow("○ talos-test02", "no answer for", "last seen")
 	c.sees("etcd 1/2")
 	s.Talos.Node("talos-test02").SetFault(scene.FaultNone)
+	c.press("ctrl+r")
 	c.seesRow("talos-test02", "running", "Ready", "%")
 	c.sees("etcd 2/2 ●")
 }
