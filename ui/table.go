@@ -103,7 +103,7 @@ func (t *Table[T]) measure() {
 	t.widest = t.widest[:0]
 	for i := range t.columns {
 		c := &t.columns[i]
-		w := max(len(c.Title), c.Min)
+		w := max(t.titleWidth(i), c.Min)
 		switch {
 		case c.Text == nil:
 			w = max(w, c.Max)
@@ -119,6 +119,14 @@ func (t *Table[T]) measure() {
 		}
 		t.widest = append(t.widest, w)
 	}
+}
+
+// titleWidth is the room that the column's title needs, with its mark.
+func (t *Table[T]) titleWidth(i int) int {
+	if i == t.sortBy {
+		return len(t.columns[i].Title) + 1
+	}
+	return len(t.columns[i].Title)
 }
 
 // arrange filters and sorts, and puts the cursor back on its row.
@@ -274,6 +282,7 @@ func (t *Table[T]) SortNext() {
 	if t.sortBy >= len(t.columns) {
 		t.sortBy = -1
 	}
+	t.measure()
 	t.arrange()
 }
 

@@ -74,7 +74,7 @@ func (t *Table[T]) least(i int) int {
 	if c.Whole || c.Min == 0 {
 		return t.widest[i]
 	}
-	return min(c.Min, t.widest[i])
+	return max(min(c.Min, t.widest[i]), t.titleWidth(i))
 }
 
 func (t *Table[T]) total() int {

@@ -130,10 +130,13 @@ func (f *flux) drawStateCell(p *ui.Pen, o *cluster.FluxObject) {
 // of a failure the message, of one that is well what it runs.
 func (f *flux) matter(o *cluster.FluxObject) (ui.Role, string) {
 	sign := f.sign(o)
+	_, busy := f.busy[o.Ref]
 	switch {
+	case busy:
+		return sign, f.state(o)
 	case o.State == cluster.FluxSuspended:
 		return sign, f.state(o) + prefixed(" by ", o.SuspendedBy)
-	case sign == ui.RoleBusy, o.State.Severity() > cluster.Info:
+	case o.State.Severity() > cluster.Info:
 		return sign, f.state(o) + prefixed(": ", o.Message)
 	case o.Revision != "":
 		return f.valueLook(), revision(o.Revision)

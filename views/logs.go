@@ -88,9 +88,14 @@ func (l *logs) Title() (left, right string) {
 	}
 	fresh := l.listing(v)
 	n := fresh.count() - fresh.index(l.pausedAt)
-	right = l.th.Paint(ui.RoleWarn, l.th.Glyph("‖", "=")) + " paused · " + thousands(n) + " new"
-	if l.width >= roomy {
-		right += " · G resume"
+	sign := l.th.Paint(ui.RoleWarn, l.th.Glyph("‖", "="))
+	switch {
+	case l.width >= roomy:
+		right = sign + " paused · " + thousands(n) + " new · G resume"
+	case n > 0:
+		right = sign + " " + thousands(n) + " new"
+	default:
+		right = sign + " paused"
 	}
 	return clean(left), right
 }
