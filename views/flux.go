@@ -80,10 +80,7 @@ func (f *flux) Title() (left, right string) {
 // fluxCounts writes how many objects are, or were if that is old, in which
 // condition, worst first.
 func fluxCounts(th *ui.Theme, list cluster.FluxList, old bool) string {
-	by := map[ui.Role]int{}
-	for i := range list.Objects {
-		by[fluxSign(th, &list.Objects[i])]++
-	}
+	by := fluxSigns(th, list)
 	var out []string
 	for _, r := range []ui.Role{ui.RoleBad, ui.RoleUnknown, ui.RoleBusy, ui.RoleSuspended, ui.RoleOK} {
 		if by[r] > 0 {
@@ -98,6 +95,18 @@ func fluxCounts(th *ui.Theme, list cluster.FluxList, old bool) string {
 		out = append([]string{th.Sign(ui.RoleUnknown)}, out...)
 	}
 	return strings.Join(out, " ")
+}
+
+// fluxSigns counts the objects by their shape; a kind that may not be listed is one unknown.
+func fluxSigns(th *ui.Theme, list cluster.FluxList) map[ui.Role]int {
+	by := map[ui.Role]int{}
+	for i := range list.Objects {
+		by[fluxSign(th, &list.Objects[i])]++
+	}
+	if n := len(list.Denied); n > 0 {
+		by[ui.RoleUnknown] += n
+	}
+	return by
 }
 
 // fluxSign is the shape in front of an object.

@@ -160,6 +160,8 @@ func (x *bar) etcd() []ui.Segment {
 		role = ui.RoleBad
 	case well < members:
 		role = ui.RoleWarn
+	case !e.AlarmsKnown:
+		role = ui.RoleUnknown
 	}
 	text := "etcd " + itoa(well) + "/" + itoa(members) + " " + x.th.Shape(role)
 	for _, a := range e.Alarms {
@@ -179,15 +181,12 @@ func (x *bar) etcd() []ui.Segment {
 
 func (x *bar) fluxCounts() ui.Segment {
 	switch {
-	case !x.flux.Has():
+	case !x.flux.Has(), !x.flux.Value.Installed && x.flux.Err != nil:
 		return ui.Segment{Role: ui.RoleUnknown, Text: "flux ?", Drop: dropFlux}
 	case !x.flux.Value.Installed:
 		return ui.Segment{Role: ui.RoleMuted, Text: "no flux", Drop: dropFlux}
 	}
-	by := map[ui.Role]int{}
-	for i := range x.flux.Value.Objects {
-		by[fluxSign(x.th, &x.flux.Value.Objects[i])]++
-	}
+	by := fluxSigns(x.th, x.flux.Value)
 	worst, text := ui.RoleText, "flux"
 	for _, r := range []ui.Role{ui.RoleBad, ui.RoleUnknown, ui.RoleBusy, ui.RoleSuspended, ui.RoleOK} {
 		if by[r] == 0 {

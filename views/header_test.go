@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/talos-cockpit/talos-cockpit/cluster"
+	"github.com/talos-cockpit/talos-cockpit/keymap"
 	"github.com/talos-cockpit/talos-cockpit/ui"
 )
 
@@ -65,9 +66,31 @@ func TestBarEtcd(t *testing.T) {
 	inv.Etcd.Alarms = []cluster.EtcdAlarm{{Alarm: "NOSPACE"}}
 	x.board.Nodes.Set(inv, noon)
 	has(t, segments(barOf(x).Left), "etcd 2/2 ✗ NOSPACE")
+	inv = referenceInventory()
+	inv.Etcd.AlarmsKnown = false
+	x.board.Nodes.Set(inv, noon)
+	has(t, segments(barOf(x).Left), "etcd 2/2 "+x.th.Shape(ui.RoleUnknown))
 	inv.Etcd = cluster.Etcd{}
 	x.board.Nodes.Set(inv, noon)
 	has(t, segments(barOf(x).Left), "etcd ?")
+}
+
+// A kind of Flux that may not be listed is an unknown one, here and in the list's title.
+func TestFluxCountsWhatIsDenied(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	x.board.Status.Set(referenceStatus(), noon)
+	x.board.Flux.Set(cluster.FluxList{
+		Installed: true, Denied: map[string]string{"HelmRelease": "forbidden", "Bucket": "forbidden"},
+		Objects: []cluster.FluxObject{{Ref: cluster.Ref{Kind: "Kustomization", Name: "apps"}, State: cluster.FluxReady}},
+	}, noon)
+	unknown := "2" + x.th.Shape(ui.RoleUnknown)
+	has(t, segments(barOf(x).Left), "flux "+unknown+" 1●")
+	left, _ := x.pane(keymap.Flux).Title()
+	has(t, left, unknown)
+	x.board.Flux.Set(cluster.FluxList{}, noon)
+	has(t, segments(barOf(x).Left), "no flux")
+	x.board.Flux.Fail(&cluster.Trouble{What: "away"}, noon)
+	has(t, segments(barOf(x).Left), "flux ?")
 }
 
 // While the proof is under way nothing is said to be forbidden.
