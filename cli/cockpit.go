@@ -113,7 +113,7 @@ func (o *options) inventory(ctx context.Context, timeout time.Duration) (cluster
 		switch inv, status := b.Nodes.Load().Value, b.Status.Load(); {
 		case complete(inv) && measured(inv) && judged(inv, status.Value), hopeless(status):
 			cancel()
-		case complete(inv) && late == nil:
+		case (complete(inv) || half(inv, status.Value)) && late == nil:
 			late = time.AfterFunc(latePatience, cancel)
 		}
 	})
@@ -167,6 +167,11 @@ func complete(inv cluster.Inventory) bool {
 		}
 	}
 	return kubeKnown && len(inv.Nodes) > 0
+}
+
+// half reports whether Kubernetes is known, and something is wrong with the connection.
+func half(inv cluster.Inventory, status cluster.Status) bool {
+	return len(status.Troubles) > 0 && slices.ContainsFunc(inv.Nodes, func(n cluster.Node) bool { return n.Kube != nil && n.Pods.Known })
 }
 
 // latePatience is how long measurements and the proof are waited for once all else
