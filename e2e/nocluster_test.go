@@ -68,7 +68,7 @@ func noClusters(t *testing.T) map[string]noCluster {
 		"unknown kube context":     {args: []string{talos, kube, "--context=admin@turingpy"}, says: []string{`has no context "admin@turingpy": did you mean "admin@turingpi"?`}, code: 2},
 		"refused":                  {args: []string{refused, kube}, says: []string{"endpoint 127.0.0.1:1 refused the connection"}, code: 2, screen: []string{"connection refused for"}},
 		"refused, and no other":    {args: []string{refused, noKube}, says: []string{"endpoint 127.0.0.1:1 refused the connection"}, code: 3},
-		"black hole":               {args: []string{hole, noKube}, says: []string{"did not answer"}, code: 3},
+		"black hole":               {args: []string{hole, noKube}, says: []string{"answer"}, code: 3},
 		"the VIP as endpoint":      {args: []string{talos, kube, "--repo=" + virtual}, says: []string{"the endpoint 127.0.0.1 is a virtual IP; talos-test0"}, code: 0, screen: []string{"running"}},
 		"no checkout there":        {args: s.args("--repo=/nonexistent"), says: []string{"/nonexistent: does not exist"}, code: 0, screen: []string{"running"}},
 		"two different clusters":   {args: []string{talos, "--kubeconfig=" + other.kubeconfig()}, says: []string{"talosconfig and kubeconfig are different clusters"}, code: 3, screen: []string{"read-only"}},
