@@ -23,6 +23,7 @@ type logs struct {
 	pinned  bool   // the operator chose; otherwise the selected node is followed
 	waiting string // selected node that is followed if it stays selected
 	asked   []cluster.LogSource
+	told    bool // the board told of the streams since they were asked for
 
 	generation uint64
 	paused     bool
@@ -185,10 +186,22 @@ func (l *logs) catchUp() *feed.RingView {
 	if l.filter != nil {
 		l.filter.Advance()
 	}
+	l.resume()
 	if !l.pinned && len(l.nodes) == 0 {
 		l.followSelected(l.selected())
 	}
 	return v
+}
+
+// resume follows the chosen logs again once the nodes of another context are
+// known: with that context the board was cleared.
+func (l *logs) resume() {
+	switch state := l.board.LogState.Load(); {
+	case state.Has():
+		l.told = true
+	case l.told && len(l.sources()) > 0:
+		l.follow()
+	}
 }
 
 // selected is the node that the Nodes pane is on, else the first one known.
@@ -215,7 +228,7 @@ func (l *logs) followSelected(node string) bool {
 // follow asks for the logs of the chosen nodes that are known to have the service.
 func (l *logs) follow() {
 	l.paused, l.pan = false, 0
-	l.asked = l.sources()
+	l.asked, l.told = l.sources(), false
 	l.acts.FollowLogs(l.asked)
 }
 

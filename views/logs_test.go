@@ -312,6 +312,31 @@ func TestLogsForgetNodesOfAnotherCluster(t *testing.T) {
 	}
 }
 
+// Another context may have nodes of the same names: the board is cleared, and the
+// chosen logs are asked for anew, at the addresses that these nodes have.
+func TestLogsAreFollowedAgainAfterASwitch(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := logsOf(x)
+	p.Receive(logsChosen{nodes: []string{"talos-test01"}})
+	asked := x.acts.followed[len(x.acts.followed)-1]
+	x.board.LogState.Set(cluster.LogState{Generation: x.board.Logs.Reset(), Sources: asked}, noon)
+	p.Render(80, 10, true)
+	before := len(x.acts.followed)
+	x.board.Nodes.Clear()
+	x.board.LogState.Clear()
+	x.board.Logs.Reset()
+	p.Render(80, 10, true)
+	if len(x.acts.followed) != before {
+		t.Errorf("followed %v although no node is known", x.acts.followed[before:])
+	}
+	x.board.Nodes.Set(cluster.Inventory{Nodes: []cluster.Node{referenceNode("talos-test01", "10.0.0.1", cluster.RoleWorker)}}, noon)
+	p.Render(80, 10, true)
+	p.Render(80, 10, true)
+	if got := x.acts.followed[before:]; len(got) != 1 || len(got[0]) != 1 || got[0][0].Address != "10.0.0.1" {
+		t.Errorf("followed %v, want the node at its new address once", got)
+	}
+}
+
 func TestLogsCountStreamsThatDoNotRun(t *testing.T) {
 	x := newTheatre(ui.Look{})
 	st := cluster.LogState{Generation: 1}
