@@ -186,16 +186,16 @@ func (l *logs) catchUp() *feed.RingView {
 	if l.filter != nil {
 		l.filter.Advance()
 	}
-	l.resume()
+	l.followAgain()
 	if !l.pinned && len(l.nodes) == 0 {
 		l.followSelected(l.selected())
 	}
 	return v
 }
 
-// resume follows the chosen logs again once the nodes of another context are
+// followAgain follows the chosen logs again once the nodes of another context are
 // known: with that context the board was cleared.
-func (l *logs) resume() {
+func (l *logs) followAgain() {
 	switch state := l.board.LogState.Load(); {
 	case state.Has():
 		l.told = true
