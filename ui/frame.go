@@ -195,6 +195,7 @@ func (s *Shell) appendRow(y int, message string) {
 
 // drawPane renders the pane into its cache, with its border.
 func (s *Shell) drawPane(p *paneCache) {
+	p.beside = s.drawDetail(p)
 	in := p.inner()
 	lines := exact(p.pane.Render(in.W, in.H, p.focused), in.W, in.H)
 	if !p.bare {
@@ -211,7 +212,6 @@ func (s *Shell) drawPane(p *paneCache) {
 		lines = s.theme.frame(p.rect.W, p.rect.H, role, p.focused, title, right, lines)
 	}
 	p.lines = lines
-	p.beside = s.drawDetail(p)
 	p.stale = false
 }
 

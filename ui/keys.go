@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"strings"
 	"unicode"
 
 	tea "charm.land/bubbletea/v2"
@@ -125,7 +126,7 @@ func (s *Shell) do(p *paneCache, a keymap.Action) tea.Cmd {
 		for _, o := range p.pane.Offers() {
 			if o.Action == a && !o.Enabled {
 				_, label := s.offer(o)
-				s.toast(Toast{Text: label + ": not now: " + o.WhyNot})
+				s.toast(Toast{Text: strings.TrimSuffix(label, "…") + ": not now: " + o.WhyNot})
 				return nil
 			}
 		}

@@ -53,7 +53,8 @@ type Clock interface {
 }
 
 // Detailed is a Pane that can show more about the selected row beside itself,
-// where the screen is wide enough. It is asked whenever the pane is stale.
+// where the screen is wide enough. It is asked whenever the pane is stale, before
+// the pane is drawn.
 type Detailed interface {
 	// Detail draws exactly height lines of exactly width cells, as Render does.
 	Detail(width, height int) (title string, lines []string)

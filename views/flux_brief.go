@@ -52,7 +52,7 @@ func (f *flux) briefName(room int) int {
 	if room < briefLevel {
 		return 0
 	}
-	return min(f.nameWidth, room*2/5)
+	return min(f.nameWidth, room/3)
 }
 
 func (f *flux) briefHead(p *ui.Pen, title func(string) string) {

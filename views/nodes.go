@@ -23,8 +23,9 @@ type nodes struct {
 	prompt prompt
 	seq    uint64
 	open   bool
-	width  int // of the last drawing
-	heads  int // rows of the last drawing above the table
+	sided  bool // its detail has just been drawn beside it
+	width  int  // of the last drawing
+	heads  int  // rows of the last drawing above the table
 	snap   feed.Snapshot[cluster.Inventory]
 }
 
@@ -104,7 +105,10 @@ func (n *nodes) choose() {
 
 func (n *nodes) Render(width, height int, focused bool) []string {
 	n.refresh()
-	n.ages.reset()
+	sided := n.sided
+	if n.sided = false; !sided {
+		n.ages.reset()
+	}
 	n.width = width
 	if n.open {
 		if row := n.table.Row(); row != nil {
@@ -116,11 +120,23 @@ func (n *nodes) Render(width, height int, focused bool) []string {
 	out := n.headlines(width, height)
 	n.heads = len(out)
 	rows := height - len(out)
-	if rows < 5 || n.table.Len() == 0 {
+	under := rows - n.table.Len() - 2
+	switch {
+	case rows < 5 || n.table.Len() == 0:
 		return n.table.AppendTo(out, width, rows, focused)
+	case sided || under < leastUnder || n.table.Row() == nil:
+		return append(n.table.AppendTo(out, width, rows-1, focused), n.noteLine(width))
 	}
-	return append(n.table.AppendTo(out, width, rows-1, focused), n.noteLine(width))
+	out = n.table.AppendTo(out, width, rows-under-1, focused)
+	out = append(out, n.th.Paint(ui.RoleBorder, strings.Repeat(n.th.Glyph("─", "-"), width)))
+	n.beside.top = 0
+	n.compose(n.beside, n.table.Row(), width)
+	return append(out, n.beside.window(under)...)
 }
+
+// leastUnder is how many rows must be free for the selected node to be shown
+// under the list.
+const leastUnder = 9
 
 // headlines say what is wrong with the whole picture.
 func (n *nodes) headlines(width, height int) []string {
@@ -187,6 +203,8 @@ func (n *nodes) Detail(width, height int) (title string, lines []string) {
 	if row == nil {
 		return "", nil
 	}
+	n.ages.reset()
+	n.sided = true
 	n.beside.top = 0
 	n.compose(n.beside, row, width)
 	return clean(row.Name), n.beside.window(height)

@@ -248,3 +248,19 @@ func TestText(t *testing.T) {
 		t.Errorf("thousands: %q", got)
 	}
 }
+
+// Where there is room under the list, the selected node is shown there, unless
+// it is shown beside it.
+func TestNodesUnderTheList(t *testing.T) {
+	x := newTheatre(ui.Look{}).reference()
+	p := x.pane(keymap.Nodes)
+	has(t, screenOf(p, 78, 30), "talos-test04  worker", "address     192.168.13.14")
+	hasNot(t, screenOf(p, 78, 14), "address     192.168.13.14")
+	p.(ui.Detailed).Detail(60, 30)
+	hasNot(t, screenOf(p, 78, 30), "address     192.168.13.14")
+	x.now = noon.Add(time.Minute)
+	if !p.(ui.Clock).Tick() {
+		t.Error("the ages beside the list do not grow older")
+	}
+	checkLines(t, p.Render(78, 30, true), 78)
+}
