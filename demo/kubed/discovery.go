@@ -89,6 +89,8 @@ func (s *Server) serveDiscovery(c *call) error {
 		}
 	case parts[0] == "apis" && len(parts) == 3:
 		return s.serveResources(c, parts[1], parts[2])
+	case parts[0] == "openapi":
+		return notSimulated("the OpenAPI description (kubectl apply needs --validate=false)", http.StatusNotFound)
 	}
 	return unknownPath()
 }

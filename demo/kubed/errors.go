@@ -37,6 +37,14 @@ func unknownPath() error {
 	}}
 }
 
+// notSimulated is the answer to what a real API server has and this one has not.
+func notSimulated(what string, code int32) error {
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: code, Reason: metav1.StatusReasonNotFound,
+		Message: what + " is not simulated by this cluster", Details: &metav1.StatusDetails{},
+	}}
+}
+
 func methodNotAllowed() error {
 	return &apierrors.StatusError{ErrStatus: metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusMethodNotAllowed, Reason: metav1.StatusReasonMethodNotAllowed,

@@ -20,6 +20,9 @@ const (
 
 const fluxNamespace = "flux-system"
 
+// fluxVersion is the release of Flux that the controllers' versions belong to.
+const fluxVersion = "v2.9.5"
+
 func isFlux(res *resource) bool { return slices.Contains(fluxResources, res) }
 
 // component names the controller of a Flux kind.

@@ -134,6 +134,8 @@ func (s *Server) serveResource(c *call) error {
 		return s.serveEviction(c)
 	case "scale":
 		return s.serveScale(c)
+	case "exec", "attach", "portforward", "proxy", "ephemeralcontainers", "resize", "binding", "token":
+		return notSimulated(c.info.plural+"/"+c.info.subresource, http.StatusNotImplemented)
 	default:
 		return unknownPath()
 	}

@@ -42,7 +42,10 @@ func seedDefinitions(m *sim, t tx) {
 		}}
 		u.SetGroupVersionKind(crds.gvk())
 		u.SetName(res.Resource + "." + res.Group)
-		u.SetLabels(map[string]string{"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/component": component(res)})
+		u.SetLabels(map[string]string{
+			"app.kubernetes.io/part-of": "flux", "app.kubernetes.io/component": component(res), "app.kubernetes.io/version": fluxVersion,
+			"kustomize.toolkit.fluxcd.io/name": fluxNamespace, "kustomize.toolkit.fluxcd.io/namespace": fluxNamespace,
+		})
 		m.add(t, crds, u, clusterAge, "kustomize-controller", "kube-apiserver", true)
 	}
 }

@@ -120,6 +120,7 @@ func (m *sim) newNode(n scene.Node, at metav1.Time) *corev1.Node {
 	}
 	if !n.ControlPlane {
 		delete(node.Annotations, "networking.talos.dev/api-server-port")
+		node.Annotations["talos.dev/owned-annotations"] = `["networking.talos.dev/self-ips"]`
 	}
 	for _, c := range healthyConditions(at) {
 		c.LastHeartbeatTime = metaTime(m.s.opts.Now().Add(-time.Duration(between(m.scene.Seed, 20, 280, "beat", n.Name)) * time.Second))

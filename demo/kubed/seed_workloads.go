@@ -172,7 +172,11 @@ func (m *sim) settlePod(t tx, o object, age time.Duration) {
 }
 
 func (a app) labels() map[string]string {
-	return map[string]string{"app.kubernetes.io/name": a.name, "app.kubernetes.io/instance": a.name}
+	out := map[string]string{"app.kubernetes.io/name": a.name, "app.kubernetes.io/instance": a.name}
+	if a.name == "coredns" {
+		out["k8s-app"] = "kube-dns"
+	}
+	return out
 }
 
 func (a app) meta() metav1.ObjectMeta {
@@ -182,6 +186,10 @@ func (a app) meta() metav1.ObjectMeta {
 		labels["helm.toolkit.fluxcd.io/name"], labels["helm.toolkit.fluxcd.io/namespace"] = a.release, a.ns
 	} else {
 		labels["kustomize.toolkit.fluxcd.io/name"], labels["kustomize.toolkit.fluxcd.io/namespace"] = kustomizationOf(a), "flux-system"
+	}
+	if a.ns == fluxNamespace {
+		labels["app.kubernetes.io/part-of"], labels["app.kubernetes.io/version"] = "flux", fluxVersion
+		labels["app.kubernetes.io/component"] = a.name
 	}
 	return metav1.ObjectMeta{Name: a.name, Namespace: a.ns, Labels: labels, Generation: 1}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strings"
 
 	cosi "github.com/cosi-project/runtime/api/v1alpha1"
@@ -104,6 +105,12 @@ func (m *metaState) rule(ctx context.Context, access state.Access) error {
 	return nil
 }
 
+// leavesOut reports whether a type that is not filled with the machine's others
+// is one of which a real machine would have something.
+func leavesOut(kind resource.Type) bool {
+	return !slices.Contains(elsewhere, kind) && !slices.Contains(nothingThere, kind)
+}
+
 // cosiState holds the resources of one boot of a machine.
 type cosiState struct {
 	st     state.State // without the access rules
@@ -116,8 +123,11 @@ type cosiState struct {
 // are made when they are first asked for, the machine configuration on its own.
 func (l *life) resources(kind resource.Type) (*cosiState, error) {
 	s, err := l.state()
-	if err != nil || kind != config.MachineConfigType {
-		return s, err
+	if err != nil {
+		return nil, err
+	}
+	if kind != config.MachineConfigType {
+		return s, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -160,10 +170,15 @@ func (l *life) state() (*cosiState, error) {
 		return build(ns)
 	})
 	epoch := sha256.Sum256([]byte(l.bootID))
-	s := &cosiState{
-		st: state.WrapCore(core), api: server.NewState(state.Filter(core, m.rule)), epoch: epoch[:8],
+	filled := map[resource.Type]bool{}
+	rule := func(ctx context.Context, access state.Access) error {
+		if err := m.rule(ctx, access); err != nil || filled[access.ResourceType] || !leavesOut(access.ResourceType) {
+			return err
+		}
+		return status.Errorf(codes.Unimplemented, "resource type %q is not simulated by this cluster", access.ResourceType)
 	}
-	if err := l.fill(s.st); err != nil {
+	s := &cosiState{st: state.WrapCore(core), api: server.NewState(state.Filter(core, rule)), epoch: epoch[:8]}
+	if err := l.fill(s.st, filled); err != nil {
 		return nil, fmt.Errorf("making the resources of %s: %w", l.n.spec.Name, err)
 	}
 	l.cosi = s

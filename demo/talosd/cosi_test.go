@@ -2,6 +2,7 @@ package talosd_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/resources/hardware"
 	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/resources/network"
+	"github.com/siderolabs/talos/pkg/machinery/resources/perf"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"github.com/siderolabs/talos/pkg/machinery/resources/secrets"
 	"github.com/siderolabs/talos/pkg/machinery/resources/v1alpha1"
@@ -176,4 +178,25 @@ func TestSameSeedSameCluster(t *testing.T) {
 	if one, two := text(), text(); one != two {
 		t.Error("the same seed and clock gave two different clusters")
 	}
+}
+
+func TestResourcesThatAreNotSimulatedSaySo(t *testing.T) {
+	cl := start(t, "still", talosd.Options{})
+	c := connect(t, cl, role.Admin, node1)
+	if _, err := safe.StateListAll[*perf.CPU](on(t, node3), c.COSI); err == nil ||
+		!strings.Contains(err.Error(), `code = Unimplemented desc = resource type "CPUStats.perf.talos.dev" is not simulated by this cluster`) {
+		t.Errorf("CPU statistics: %v", err)
+	}
+	if list, err := safe.StateListAll[*runtime.Diagnostic](on(t, node3), c.COSI); err != nil || list.Len() > 0 {
+		t.Errorf("diagnostics: %v %v", list, err)
+	}
+	for node, want := range map[string]int{node1: 1, node3: 0} {
+		list, err := safe.StateListAll[*network.OperatorSpec](on(t, node), c.COSI)
+		if err != nil || list.Len() != want {
+			t.Errorf("%s has %d operators, %v; want %d", node, list.Len(), err, want)
+		}
+	}
+	reader := connect(t, cl, role.Reader, node1)
+	_, err := safe.StateListAll[*secrets.Etcd](on(t, node1), reader.COSI)
+	refused(t, err, codes.PermissionDenied, "not authorized")
 }

@@ -52,7 +52,7 @@ func (m *machineServer) Read(req *machine.ReadRequest, s machine.MachineService_
 	}
 	content, ok := n.files()[name]
 	if !ok {
-		return status.Errorf(codes.NotFound, "stat %s: no such file or directory", name)
+		return status.Errorf(codes.NotFound, "stat %s: no such file or directory (this cluster simulates a few files only)", name)
 	}
 	return sendChunks([]byte(content), func(b []byte) error { return s.Send(&common.Data{Bytes: b}) })
 }

@@ -73,26 +73,28 @@ func klogTime(at time.Time) string {
 	return strconv.FormatFloat(float64(at.UnixNano()/100)/1e4, 'f', -1, 64)
 }
 
+// kubeletLines write about the pods that were there when the log was first read.
 func kubeletLines(n *Node) func(*rand.Rand, time.Time) string {
-	name := n.spec.Name
+	name, pods := n.spec.Name, n.pods()
+	if len(pods) == 0 {
+		pods = []Pod{{Namespace: "apps", Name: "web-8cc4f4b54-gth77", UID: uuid(n.random("pod"))}}
+	}
 	return func(rng *rand.Rand, at time.Time) string {
 		ts := klogTime(at)
+		pod := pods[rng.IntN(len(pods))]
 		switch roll := rng.IntN(100); {
 		case roll < 34:
-			return fmt.Sprintf(`{"ts":%s,"caller":"pods/server.go:177","msg":"Pod update broadcasted","v":0,"podUID":%q,"type":"MODIFIED"}`, ts, uuid(rng))
+			return fmt.Sprintf(`{"ts":%s,"caller":"pods/server.go:177","msg":"Pod update broadcasted","v":0,"podUID":%q,"type":"MODIFIED"}`, ts, pod.UID)
 		case roll < 58:
-			id := uuid(rng)
-			pod := pick(rng, "web-8cc4f4b54-gth77", "web-8cc4f4b54-kt7lh", "source-controller-5cdcd8c5d5-x2v7q", "metrics-server-6f7c8d9b6-zk4mp")
-			ns := pick(rng, "apps", "flux-system", "kube-system")
 			volume := pick(rng, "config", "secrets", "kube-api-access-tmdgg", "tmp")
-			return fmt.Sprintf(`{"ts":%s,"caller":"reconciler/reconciler_common.go:251","msg":"operationExecutor.VerifyControllerAttachedVolume started for volume \"%s\" (UniqueName: \"kubernetes.io/projected/%s-%s\") pod \"%s\" (UID: \"%s\") ","v":0,"pod":{"name":%q,"namespace":%q}}`, ts, volume, id, volume, pod, id, pod, ns)
+			return fmt.Sprintf(`{"ts":%s,"caller":"reconciler/reconciler_common.go:251","msg":"operationExecutor.VerifyControllerAttachedVolume started for volume \"%s\" (UniqueName: \"kubernetes.io/projected/%s-%s\") pod \"%s\" (UID: \"%s\") ","v":0,"pod":{"name":%q,"namespace":%q}}`, ts, volume, pod.UID, volume, pod.Name, pod.UID, pod.Name, pod.Namespace)
 		case roll < 74:
 			return fmt.Sprintf(`{"ts":%s,"caller":"prober/prober.go:120","msg":"Probe succeeded","v":0,"probeType":%q,"node":{"name":%q}}`, ts, pick(rng, "Readiness", "Liveness"), name)
 		case roll < 86:
-			return fmt.Sprintf(`{"ts":%s,"caller":"util/pod_startup_latency_tracker.go:144","msg":"Observed pod startup duration","v":0,"pod":{"name":"web-%05x","namespace":"apps"},"podStartSLOduration":%.9f,"podStartE2EDuration":"%.9fs"}`, ts, rng.IntN(1<<20), 1+rng.Float64()*3, 1+rng.Float64()*3)
+			return fmt.Sprintf(`{"ts":%s,"caller":"util/pod_startup_latency_tracker.go:144","msg":"Observed pod startup duration","v":0,"pod":{"name":%q,"namespace":%q},"podStartSLOduration":%.9f,"podStartE2EDuration":"%.9fs"}`, ts, pod.Name, pod.Namespace, 1+rng.Float64()*3, 1+rng.Float64()*3)
 		case roll < 94:
-			return fmt.Sprintf(`{"ts":%s,"caller":"kubelet/kubelet_getters.go:264","msg":"Pod status updated","v":0,"pod":{"name":"kube-proxy-%s","namespace":"kube-system"},"status":"Running"}`, ts, name)
-		case roll < 98:
+			return fmt.Sprintf(`{"ts":%s,"caller":"kubelet/kubelet_getters.go:264","msg":"Pod status updated","v":0,"pod":{"name":%q,"namespace":%q},"status":"Running"}`, ts, pod.Name, pod.Namespace)
+		case roll < 98 && n.spec.ControlPlane:
 			return fmt.Sprintf(`{"ts":%s,"caller":"kubelet/kubelet.go:3581","msg":"Failed creating a mirror pod","pod":{"name":"kube-scheduler-%s","namespace":"kube-system"},"err":"pods \"kube-scheduler-%s\" already exists"}`, ts, name, name)
 		default:
 			return fmt.Sprintf(`{"ts":%s,"caller":"dns/dns.go:154","msg":"Nameserver limits exceeded","err":"Nameserver limits were exceeded, some nameservers have been omitted, the applied nameserver line is: 169.254.116.108"}`, ts)

@@ -309,7 +309,7 @@ func TestReadAndKubeconfig(t *testing.T) {
 		code codes.Code
 		text string
 	}{
-		"/nope": {codes.NotFound, "stat /nope: no such file or directory"},
+		"/nope": {codes.NotFound, "stat /nope: no such file or directory (this cluster simulates a few files only)"},
 		"/proc": {codes.Unknown, "path must be a regular file"},
 	} {
 		r, err := c.Read(on(t, node3), path)

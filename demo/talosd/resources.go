@@ -30,20 +30,24 @@ const (
 
 // filler puts resources into a state and remembers the first failure.
 type filler struct {
-	st  state.State
-	err error
+	st    state.State
+	err   error
+	types map[resource.Type]bool // of what was put; may be nil
 }
 
 // put creates a resource that belongs to a controller.
 func (f *filler) put(owner string, r resource.Resource) {
+	if f.types != nil {
+		f.types[r.Metadata().Type()] = true
+	}
 	if f.err == nil {
 		f.err = f.st.Create(context.Background(), r, state.WithCreateOwner(owner))
 	}
 }
 
 // fill makes all resources of the machine as they are now; the caller holds l.mu.
-func (l *life) fill(st state.State) error {
-	f := &filler{st: st}
+func (l *life) fill(st state.State, types map[resource.Type]bool) error {
+	f := &filler{st: st, types: types}
 	l.fillRuntime(f)
 	l.n.fillCluster(f)
 	l.fillKubernetes(f)
@@ -177,6 +181,10 @@ func (l *life) fillKubernetes(f *filler) {
 	}}
 	f.put(nodeStatusOwner, status)
 
+	ip := k8s.NewNodeIP(k8s.NamespaceName, k8s.KubeletID)
+	ip.TypedSpec().Addresses = []netip.Addr{n.addr()}
+	f.put("k8s.NodeIPController", ip)
+
 	kubelet := k8s.NewKubeletSpec(k8s.NamespaceName, k8s.KubeletID)
 	*kubelet.TypedSpec() = k8s.KubeletSpecSpec{
 		Image: "ghcr.io/siderolabs/kubelet:" + n.c.scene.Kubernetes,
@@ -208,6 +216,11 @@ func (n *Node) labels() map[string]string {
 }
 
 func (n *Node) fillControlPlane(f *filler) {
+	manifests := k8s.NewBootstrapManifestsConfig()
+	*manifests.TypedSpec() = k8s.BootstrapManifestsConfigSpec{
+		Server: n.c.endpointURL().String(), ClusterDomain: "cluster.local", PodCIDRs: []string{n.c.scene.PodCIDR}, CNIName: "none",
+	}
+	f.put("k8s.ControlPlaneBootstrapManifestsController", manifests)
 	member := etcd.NewMember(etcd.NamespaceName, etcd.LocalMemberID)
 	member.TypedSpec().MemberID = etcd.FormatMemberID(n.c.etcd.member(n).id)
 	f.put("etcd.MemberController", member)

@@ -160,6 +160,7 @@ func (n *Node) fillNetwork(f *filler) {
 		}
 		f.put("network.NodeAddressController", r)
 	}
+	n.fillVIP(f)
 	for _, prefix := range addresses {
 		n.fillAddress(f, "end0", 2, prefix)
 	}
@@ -173,6 +174,21 @@ func (n *Node) fillNetwork(f *filler) {
 	servers := network.NewTimeServerStatus(network.NamespaceName, network.TimeServerID)
 	servers.TypedSpec().NTPServers = []string{ntpServer}
 	f.put("network.TimeServerSpecController", servers)
+}
+
+// fillVIP puts the operator that holds the virtual address on one control plane.
+func (n *Node) fillVIP(f *filler) {
+	vip, err := netip.ParseAddr(n.c.scene.APIAddress)
+	if err != nil || !n.spec.ControlPlane {
+		return
+	}
+	spec := network.OperatorSpecSpec{
+		Operator: network.OperatorVIP, LinkName: "end0", RequireUp: true,
+		VIP: network.VIPOperatorSpec{IP: vip, GratuitousARP: true}, ConfigLayer: network.ConfigMachineConfiguration,
+	}
+	r := network.NewOperatorSpec(network.NamespaceName, network.OperatorID(spec))
+	*r.TypedSpec() = spec
+	f.put("network.OperatorMergeController", r)
 }
 
 // prefix is the node's address with the length of the node network.

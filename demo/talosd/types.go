@@ -94,5 +94,22 @@ func resourceTypes(minor int) []meta.ResourceWithRD {
 	return out
 }
 
+// elsewhere are the types that are filled, but not with the machine's others.
+var elsewhere = []resource.Type{
+	meta.NamespaceType, meta.ResourceDefinitionType, config.MachineConfigType, cluster.MemberType, cluster.AffiliateType,
+}
+
+// nothingThere are the types of which such machines have nothing while they are
+// well: workers nothing of a control plane, and nobody what is not switched on.
+var nothingThere = []resource.Type{
+	etcd.MemberType, k8s.StaticPodStatusType, k8s.BootstrapManifestsConfigType, secrets.KubernetesRootType, network.OperatorSpecType,
+	secrets.MaintenanceRootType, runtime.MaintenanceServiceConfigType, runtime.MaintenanceServiceRequestType, runtime.MachineResetSignalType,
+	runtime.DiagnosticType, runtime.OOMActionType, runtime.WatchdogTimerConfigType, runtime.WatchdogTimerStatusType, runtime.EventSinkConfigType,
+	runtime.KmsgLogConfigType, runtime.ExtensionServiceConfigType, runtime.ExtensionServiceConfigStatusType, runtime.BootedEntryType,
+	k8s.NodeTaintSpecType, k8s.NodeCordonedSpecType, kubespan.EndpointType, kubespan.PeerSpecType, kubespan.PeerStatusType,
+	siderolink.StatusType, siderolink.TunnelType, block.SwapStatusType, block.ZswapStatusType, block.UserDiskConfigStatusType,
+	hardware.PCIDriverRebindConfigType, hardware.PCIDriverRebindStatusType, network.RoutingRuleSpecType, network.RoutingRuleStatusType,
+}
+
 // bootIDType came with Talos 1.14; the machinery used here does not know it yet.
 const bootIDType = resource.Type("BootIDs.runtime.talos.dev")
