@@ -19,7 +19,7 @@ func fluxColumns(f *flux) []ui.Column[cluster.FluxObject] {
 		{Title: "NAMESPACE", Drop: 8, Max: 24, Text: func(o *object) string { return o.Namespace }, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, o.Namespace) },
 			Compare: func(a, b *object) int { return strings.Compare(a.Namespace, b.Namespace) }},
 		{Title: "STATE", Drop: 1, Min: 10, Whole: true, Text: f.state, Draw: f.drawState},
-		{Title: "REVISION", Drop: 7, Min: 12, Max: 28, Text: func(o *object) string { return revision(o.Revision) },
+		{Title: "REVISION", Drop: 7, Min: 13, Max: 28, Text: func(o *object) string { return revision(o.Revision) },
 			Draw: func(p *ui.Pen, o *object) { p.Put(f.valueLook(), revision(o.Revision)) }},
 		{Title: "AGE", Drop: 4, Min: 4, Max: 4, Right: true, Draw: f.drawAge, Compare: func(a, b *object) int { return b.Since.Compare(a.Since) }},
 		{Title: "MESSAGE", Drop: 6, Min: 24, Max: 120, Grow: true, Text: fluxMessage, Draw: func(p *ui.Pen, o *object) {
@@ -91,7 +91,7 @@ func fluxMessage(o *cluster.FluxObject) string {
 		if o.SuspendedBy != "" {
 			text += " by " + o.SuspendedBy
 		}
-		if o.State != cluster.FluxSuspended || o.Message == "" {
+		if o.State != cluster.FluxSuspended || o.Message == "" || strings.HasPrefix(o.Message, "Applied revision") {
 			return text
 		}
 		return text + " · " + o.Message

@@ -107,7 +107,7 @@ func revision(s string) string {
 // digestOf is the first seven digits of algorithm:hex; empty if it is none.
 func digestOf(s string) string {
 	algorithm, hex, ok := strings.Cut(s, ":")
-	if !ok || !strings.HasPrefix(algorithm, "sha") || len(hex) < 8 {
+	if !ok || !strings.HasPrefix(algorithm, "sha") || len(hex) < 7 {
 		return ""
 	}
 	return hex[:7]
