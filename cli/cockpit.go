@@ -230,6 +230,7 @@ func (o *options) cockpit(ctx context.Context) error {
 		SwitchContext: s.SwitchContext, Refresh: s.Refresh,
 		Visible: func(scopes []keymap.Scope) { s.Show(visible(scopes)) },
 	})
+	b.Logs.Go = shell.Crash().Go
 	err = runScreen(ctx, shell, s, b.Gate)
 	logCrash(debug, err)
 	return err
@@ -247,9 +248,19 @@ func runScreen(ctx context.Context, shell *ui.Shell, s *session.Session, gate *f
 	})
 	err := ui.Run(ctx, shell, ui.RunOptions{Gate: gate, Drawn: func() { close(drawn) }})
 	cancel()
-	<-done
+	if shell.Crash().Err() == nil {
+		<-done
+		return err
+	}
+	select { // what crashed may leave others waiting for it
+	case <-done:
+	case <-time.After(crashPatience):
+	}
 	return err
 }
+
+// crashPatience is how long the session may take to end after a crash.
+const crashPatience = 2 * time.Second
 
 func visible(scopes []keymap.Scope) board.Visible {
 	var v board.Visible

@@ -58,7 +58,11 @@ func (f *Filter) Advance() {
 		return
 	}
 	f.busy = true
-	go f.run()
+	if f.ring.Go == nil {
+		go f.run()
+		return
+	}
+	f.ring.Go(f.run)
 }
 
 // Close ends the search soon; Matches stays as it is.

@@ -25,6 +25,10 @@ const (
 // Lines are numbered from 1 on; a number is never used again, not even after
 // Reset. An empty ring holds no memory.
 type Ring struct {
+	// Go runs the searches of filters, each in a goroutine of its own; nil: plain
+	// ones. It is set before the first filter is made.
+	Go func(f func())
+
 	maxLines uint64
 	maxBytes int64
 

@@ -85,7 +85,9 @@ func (c *Client) Can(ctx context.Context, wants []Access) (map[Access]cluster.Op
 			continue
 		}
 		slots <- struct{}{}
-		wg.Go(func() {
+		wg.Add(1)
+		c.spawn(func() {
+			defer wg.Done()
 			defer func() { <-slots }()
 			allowed, err := c.review(ctx, want)
 			mu.Lock()

@@ -43,6 +43,9 @@ type Options struct {
 	// Log receives what the Kubernetes libraries log; nil: nobody does.
 	Log slog.Handler
 
+	// Go runs f in a goroutine of its own; nil: a plain one. A panic in f is its business.
+	Go func(f func())
+
 	pace *pace // nil: usual
 }
 
@@ -86,6 +89,7 @@ type Client struct {
 	policy    rest.Interface
 	dynamic   dynamic.Interface
 	plugin    *pluginOutput
+	spawn     func(f func())
 
 	kick   chan struct{} // asks for a look at the server's health at once
 	back   broadcast     // sent when the server answers after trouble
@@ -101,6 +105,9 @@ func Open(cfg *Config, o Options) (*Client, error) {
 	c := &Client{cfg: cfg, kick: make(chan struct{}, 1), pods: newTable(samePod), pace: usual}
 	if o.pace != nil {
 		c.pace = *o.pace
+	}
+	if c.spawn = o.Go; c.spawn == nil {
+		c.spawn = plain
 	}
 	rc := rest.CopyConfig(cfg.rest)
 	version := o.Version

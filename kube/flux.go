@@ -28,7 +28,7 @@ import (
 // together with an error says nothing about Flux.
 func (c *Client) WatchFlux(ctx context.Context, emit func(cluster.FluxList, *cluster.Trouble)) {
 	w := &fluxWatch{client: c, changed: newBell(), lost: newBell(), kinds: map[cluster.FluxKind]*fluxFollow{}, started: time.Now()}
-	done := background(func() { w.discover(ctx) })
+	done := background(c.spawn, func() { w.discover(ctx) })
 	var last cluster.FluxList
 	var lastErr *cluster.Trouble
 	first := true
@@ -179,7 +179,7 @@ func (w *fluxWatch) start(ctx context.Context, kind cluster.FluxKind) *fluxFollo
 			return FluxObject(u, kind), true
 		},
 	}
-	return &fluxFollow{table: t, stop: stop, done: background(func() { f.run(ctx) })}
+	return &fluxFollow{table: t, stop: stop, done: background(w.client.spawn, func() { f.run(ctx) })}
 }
 
 func (w *fluxWatch) stopAll() {

@@ -205,7 +205,7 @@ func TestFluxOutage(t *testing.T) {
 func (f *fakeAPI) controller(t *testing.T, path string, answer func(o map[string]any)) {
 	t.Helper()
 	stop := make(chan struct{})
-	done := background(func() {
+	done := background(plain, func() {
 		for {
 			f.mu.Lock()
 			kick := f.kick

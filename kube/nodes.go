@@ -31,20 +31,22 @@ func (c *Client) WatchNodes(ctx context.Context, emit func([]cluster.KubeNode, *
 	changed := newBell()
 	t.onChange(changed.ring)
 	f := builtin(c, "nodes", "list nodes", t, func() runtime.Object { return &corev1.NodeList{} }, nodeRow)
-	done := background(func() { f.run(ctx) })
+	done := background(c.spawn, func() { f.run(ctx) })
 	changed.each(ctx, pause, func() { emit(sortedNodes(t)) })
 	<-done
 }
 
-// background runs f in a goroutine; the channel closes when it has ended.
-func background(f func()) <-chan struct{} {
+// background runs f in a goroutine that start starts; the channel closes when f has ended.
+func background(start func(func()), f func()) <-chan struct{} {
 	done := make(chan struct{})
-	go func() {
+	start(func() {
 		defer close(done)
 		f()
-	}()
+	})
 	return done
 }
+
+func plain(f func()) { go f() }
 
 // builtin is a follower of a core resource in protobuf.
 func builtin[T any](c *Client, resource, what string, t *table[T], list func() runtime.Object, row func(runtime.Object) (T, bool)) *follower[T] {

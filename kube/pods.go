@@ -38,7 +38,7 @@ func (c *Client) WatchPodCounts(ctx context.Context, emit func(map[string]cluste
 	c.pods.onChange(changed.ring)
 	changed.ring() // a second call starts with what is known
 	f := builtin(c, "pods", "list pods", c.pods, func() runtime.Object { return &corev1.PodList{} }, podRow)
-	done := background(func() { f.run(ctx) })
+	done := background(c.spawn, func() { f.run(ctx) })
 	var last map[string]cluster.PodCount
 	var lastErr *cluster.Trouble
 	changed.each(ctx, pause, func() {

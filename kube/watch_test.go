@@ -45,7 +45,7 @@ func (s *seen[T]) get() (T, *cluster.Trouble, int) {
 func running(t *testing.T, f func(ctx context.Context)) context.CancelFunc {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
-	done := background(func() { f(ctx) })
+	done := background(plain, func() { f(ctx) })
 	stop := func() {
 		cancel()
 		<-done

@@ -35,7 +35,7 @@ func (l *link) openKube(ctx context.Context, f Found) *kube.Client {
 		}
 		if err == nil {
 			var client *kube.Client
-			if client, err = kube.Open(cfg, kube.Options{Version: l.s.opts.Version}); err == nil {
+			if client, err = kube.Open(cfg, kube.Options{Version: l.s.opts.Version, Go: l.s.opts.Go}); err == nil {
 				l.status.trouble(fromKubeconfig)
 				return client
 			}

@@ -105,22 +105,29 @@ func (l *link) facts(ctx context.Context, node string) health.Facts {
 		f.Endpoints = endpointFacts(talos)
 	}
 	if client := l.kube.Load(); client != nil {
-		kubeFacts(ctx, client, &f)
+		l.kubeFacts(ctx, client, &f)
 	}
 	f.Now = time.Now()
 	return f
 }
 
 // kubeFacts asks the Kubernetes API for everything side by side.
-func kubeFacts(ctx context.Context, client *kube.Client, f *health.Facts) {
+func (l *link) kubeFacts(ctx context.Context, client *kube.Client, f *health.Facts) {
 	var work sync.WaitGroup
-	work.Go(func() { f.Rights = readRights(ctx, client) })
-	work.Go(func() {
+	beside := func(read func()) {
+		work.Add(1)
+		l.s.opts.Go(func() {
+			defer work.Done()
+			read()
+		})
+	}
+	beside(func() { f.Rights = readRights(ctx, client) })
+	beside(func() {
 		lock, err := client.MaintenanceLock(ctx)
 		held := lock.Holder != ""
 		f.Lock = reading(cluster.Lock{Held: held, Holder: lock.Holder, Since: lock.Since, Lapsed: held && !lock.Held(time.Now())}, err)
 	})
-	work.Go(func() {
+	beside(func() {
 		forecast, err := client.Forecast(ctx, f.Target)
 		f.Forecast = reading(forecast, err)
 	})

@@ -44,7 +44,7 @@ func (l *link) openTalos(ctx context.Context, f Found) *talosapi.Client {
 		}
 		if err == nil {
 			var client *talosapi.Client
-			if client, err = talosapi.Open(cfg, talosapi.Options{Dial: l.s.opts.Dial}); err == nil {
+			if client, err = talosapi.Open(cfg, talosapi.Options{Dial: l.s.opts.Dial, Go: l.s.opts.Go}); err == nil {
 				l.status.trouble(fromTalosconfig, wrongRole(cfg)...)
 				return client
 			}

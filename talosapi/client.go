@@ -32,6 +32,8 @@ type Options struct {
 	CallTimeout time.Duration
 	// Probe is after how much silence an endpoint is asked whether it lives; 0: 15 s.
 	Probe time.Duration
+	// Go runs f in a goroutine of its own; nil: a plain one. A panic in f is its business.
+	Go func(f func())
 }
 
 // Client reaches the nodes of one cluster through its endpoints. It is safe for
@@ -50,6 +52,7 @@ type core struct {
 	probe     time.Duration // the silence after which an endpoint is asked
 	endpoints []*endpoint
 	slots     *slots
+	spawn     func(f func())
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -80,7 +83,10 @@ func Open(cfg *Config, opt Options) (*Client, error) {
 	if opt.Probe <= 0 {
 		opt.Probe = 15 * time.Second
 	}
-	c := &core{cfg: cfg, tls: cfg.tls, dial: opt.Dial, timeout: opt.CallTimeout, probe: opt.Probe, slots: newSlots(opt.Limit), changed: make(chan struct{}), vips: map[string]bool{}}
+	if opt.Go == nil {
+		opt.Go = func(f func()) { go f() }
+	}
+	c := &core{spawn: opt.Go, cfg: cfg, tls: cfg.tls, dial: opt.Dial, timeout: opt.CallTimeout, probe: opt.Probe, slots: newSlots(opt.Limit), changed: make(chan struct{}), vips: map[string]bool{}}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	for _, written := range cfg.Endpoints {
 		e := newEndpoint(c, written)
@@ -142,8 +148,17 @@ func (c *core) announce() {
 func (c *core) begin() {
 	c.start.Do(func() {
 		for _, e := range c.endpoints {
-			c.work.Go(func() { e.run(c.ctx) })
+			c.launch(&c.work, func() { e.run(c.ctx) })
 		}
+	})
+}
+
+// launch runs f in a goroutine that the group waits for.
+func (c *core) launch(group *sync.WaitGroup, f func()) {
+	group.Add(1)
+	c.spawn(func() {
+		defer group.Done()
+		f()
 	})
 }
 

@@ -29,8 +29,8 @@ func (c *Client) Etcd(ctx context.Context, controlPlanes []string) cluster.Etcd 
 	for i, addr := range controlPlanes {
 		a := &out.Answers[i]
 		a.Address = nodeName(addr)
-		work.Go(func() { a.Status, a.StatusErr = c.etcdStatus(ctx, a.Address) })
-		work.Go(func() { a.Members, a.MembersErr = c.etcdMembers(ctx, a.Address) })
+		c.launch(&work, func() { a.Status, a.StatusErr = c.etcdStatus(ctx, a.Address) })
+		c.launch(&work, func() { a.Members, a.MembersErr = c.etcdMembers(ctx, a.Address) })
 	}
 	work.Wait()
 	now := time.Now()

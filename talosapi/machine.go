@@ -76,7 +76,7 @@ func (c *Client) WatchMachine(ctx context.Context, addr string, opt MachineOptio
 	w.shown.Store(opt.Shown)
 	m := &machine{client: c, addr: nodeName(addr), opt: opt, watch: w, emit: emit, turned: make(chan struct{})}
 	m.now.Value.Address = m.addr
-	w.done.Go(func() { m.poll(ctx) })
+	c.launch(&w.done, func() { m.poll(ctx) })
 	for _, s := range []struct {
 		kind  kind
 		apply func(*cluster.Machine, map[string]*v1alpha1.Resource)
@@ -86,7 +86,7 @@ func (c *Client) WatchMachine(ctx context.Context, addr string, opt MachineOptio
 		{kind{runtime.NamespaceName, runtime.DiagnosticType}, applyDiagnostics},
 		{kind{v1alpha1res.NamespaceName, timeres.StatusType}, applyTime},
 	} {
-		w.done.Go(func() {
+		c.launch(&w.done, func() {
 			c.watchKind(ctx, m.addr, s.kind, m.reachable, func(all map[string]*v1alpha1.Resource) {
 				m.update(func(v *cluster.Machine) { s.apply(v, all) })
 			})

@@ -169,7 +169,7 @@ func (m *machine) measure(ctx context.Context, p *pollState, news *[]change) (vi
 	} else {
 		var other sync.WaitGroup
 		var otherErr error
-		other.Go(func() { memory, otherErr = m.readMemory(ctx) })
+		m.client.launch(&other, func() { memory, otherErr = m.readMemory(ctx) })
 		via, err = m.readProcessor(ctx, p, news)
 		other.Wait()
 		err = cmp.Or(err, otherErr)

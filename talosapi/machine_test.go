@@ -177,3 +177,26 @@ func TestRebootIsFollowed(t *testing.T) {
 		return r.Fresh() && r.Value.Stage == cluster.StageRunning && r.Value.BootID != old && r.Value.BootID != ""
 	})
 }
+
+// A panic, wherever it is, must reach whoever restores the terminal.
+func TestPanicsReachTheOwner(t *testing.T) {
+	t.Parallel()
+	caught := make(chan any, 16)
+	c := connect(t, shared(t), role.Reader, talosapi.Options{Go: func(f func()) {
+		go func() {
+			defer func() {
+				if r := recover(); r != nil {
+					caught <- r
+				}
+			}()
+			f()
+		}()
+	}})
+	ctx, cancel := context.WithCancel(t.Context())
+	w := c.WatchMachine(ctx, node3, talosapi.MachineOptions{Shown: true}, func(cluster.Reading[cluster.Machine]) { panic("the sky fell") })
+	if r := <-caught; r != "the sky fell" {
+		t.Errorf("caught %v", r)
+	}
+	cancel()
+	w.Wait()
+}

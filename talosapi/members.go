@@ -68,15 +68,17 @@ func (c *Client) followMembers(ctx context.Context, tell func(Members)) error {
 	news := make(chan []cluster.Member, 1)
 	via := make(chan string)
 	ended := make(chan error, 1)
-	go func() {
-		ended <- c.watchAt(ctx, memberKind, via, func(all map[string]*v1alpha1.Resource) {
+	c.spawn(func() {
+		err := errClosed
+		defer func() { ended <- err }()
+		err = c.watchAt(ctx, memberKind, via, func(all map[string]*v1alpha1.Resource) {
 			select {
 			case <-news: // latest wins
 			default:
 			}
 			news <- membersOf(all)
 		})
-	}()
+	})
 	told, latest, have := "", []cluster.Member(nil), false
 	for {
 		changed := c.Changed() // an endpoint may tell of a virtual IP later than discovery
