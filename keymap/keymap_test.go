@@ -58,8 +58,16 @@ func TestResolvePrefersTheNarrowScope(t *testing.T) {
 		scope Scope
 		want  Action
 	}{
-		{"j", Nodes, Down}, {"down", Logs, Down}, {"L", Nodes, NodesLogs}, {"space", Logs, LogsPause}, {"space", Nodes, NodesMark},
-		{"S", Flux, FluxSuspend}, {"S", Logs, LogsService}, {"3", Flux, GoPane}, {"?", Exchange, Help}, {"ctrl+c", Nodes, Quit},
+		{"j", Nodes, Down},
+		{"down", Logs, Down},
+		{"L", Nodes, NodesLogs},
+		{"space", Logs, LogsPause},
+		{"space", Nodes, NodesMark},
+		{"S", Flux, FluxSuspend},
+		{"S", Logs, LogsService},
+		{"3", Flux, GoPane},
+		{"?", Exchange, Help},
+		{"ctrl+c", Nodes, Quit},
 	}
 	for _, c := range cases {
 		if got, ok := m.Resolve(c.key, Stack(c.scope)...); !ok || got != c.want {

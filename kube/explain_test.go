@@ -31,8 +31,10 @@ func forbiddenBy(message string) error {
 }
 
 func streamBroke(cause string) error {
-	return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: 500, Reason: metav1.StatusReasonInternalError,
-		Message: `an error on the server ("unable to decode an event from the watch stream: ` + cause + `") has prevented the request from succeeding`}}
+	return &apierrors.StatusError{ErrStatus: metav1.Status{
+		Status: metav1.StatusFailure, Code: 500, Reason: metav1.StatusReasonInternalError,
+		Message: `an error on the server ("unable to decode an event from the watch stream: ` + cause + `") has prevented the request from succeeding`,
+	}}
 }
 
 // slowError is what net/http says of a handshake that takes too long.

@@ -105,7 +105,7 @@ func TestFingerprint(t *testing.T) {
 		return c
 	}
 	c := load()
-	if c.Changed() || c.Fingerprint() != c.Fingerprint() {
+	if before := c.Fingerprint(); c.Changed() || before != c.Fingerprint() {
 		t.Fatal("changed, although nothing did")
 	}
 	for _, name := range []string{

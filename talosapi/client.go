@@ -122,7 +122,7 @@ func (c *Client) Without(names ...string) *Client {
 func (c *Client) Endpoints() []EndpointStatus {
 	c.begin()
 	var out []EndpointStatus
-	for _, e := range c.core.endpoints {
+	for _, e := range c.endpoints {
 		if c.allows(e) != forbidden {
 			out = append(out, e.status())
 		}
@@ -245,7 +245,7 @@ func (c *Client) best(node string, tried []*endpoint) (pick *endpoint, hope bool
 }
 
 func orNoEndpoint(why error, tried bool) error {
-	if t, ok := why.(*cluster.Trouble); ok && t != nil {
+	if t := (*cluster.Trouble)(nil); errors.As(why, &t) && t != nil {
 		return t
 	}
 	if tried {

@@ -269,7 +269,6 @@ func (e *endpoint) dialOptions() []grpc.DialOption {
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(constants.GRPCMaxMessageSize)),
 		grpc.WithUserAgent("talos-cockpit"),
 		grpc.WithDisableServiceConfig(),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithReadBufferSize(16 << 10),
 		grpc.WithInitialWindowSize(1 << 20),
 		grpc.WithInitialConnWindowSize(2 << 20),

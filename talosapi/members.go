@@ -153,7 +153,7 @@ func (c *Client) configured(members []cluster.Member) []string {
 	for _, n := range c.cfg.Nodes {
 		add(nodeName(n))
 	}
-	for _, e := range c.core.endpoints {
+	for _, e := range c.endpoints {
 		ip := net.ParseIP(e.host)
 		switch n := e.status().Node; {
 		case n != nil && slices.ContainsFunc(members, func(m cluster.Member) bool { return n.Has(m.Hostname) || n.Has(m.Node) }):

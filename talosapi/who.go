@@ -198,7 +198,7 @@ func (c *core) own(all []string) []string {
 func (c *Client) VIPEndpoints(kubernetes string) []cluster.Trouble {
 	c.begin()
 	var out []cluster.Trouble
-	for _, e := range c.core.endpoints {
+	for _, e := range c.endpoints {
 		node := e.status().Node
 		if node == nil {
 			continue

@@ -1,6 +1,9 @@
 package ui
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // asciiOf maps what the cockpit itself draws to ASCII of the same width.
 var asciiOf = map[rune]string{
@@ -41,14 +44,12 @@ func asciiPiece(piece string, cells int) string {
 	if cells == 0 || piece[0] < 0x80 && len(piece) == 1 {
 		return piece
 	}
-	for _, r := range piece {
-		if a, ok := asciiOf[r]; ok && len(a) == cells {
-			return a
-		}
-		if r < 0x80 && cells == 1 {
-			return string(r) // an ASCII letter with a mark on it
-		}
-		break
+	r, _ := utf8.DecodeRuneInString(piece)
+	if a, ok := asciiOf[r]; ok && len(a) == cells {
+		return a
+	}
+	if r < 0x80 && cells == 1 {
+		return string(r) // an ASCII letter with a mark on it
 	}
 	return strings.Repeat("?", cells)
 }

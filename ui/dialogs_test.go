@@ -105,8 +105,10 @@ func TestLongQuestionsScroll(t *testing.T) {
 func TestHostileTextInDialogs(t *testing.T) {
 	bad := "a\x1b[2Jb\u202ec\x9b31m\x07日\t" + strings.Repeat("e\u0301", 100)
 	for _, msg := range []tea.Msg{
-		ConfirmMsg{Title: bad, Body: []string{bad, bad}, Word: "x"}, ChooseMsg{Title: bad, Choices: []Choice{{Label: bad, Note: bad, WhyNot: bad}}},
-		ToastMsg{Text: bad, Error: true}, ToastMsg{Text: bad},
+		ConfirmMsg{Title: bad, Body: []string{bad, bad}, Word: "x"},
+		ChooseMsg{Title: bad, Choices: []Choice{{Label: bad, Note: bad, WhyNot: bad}}},
+		ToastMsg{Text: bad, Error: true},
+		ToastMsg{Text: bad},
 	} {
 		for _, size := range [][2]int{{80, 24}, {20, 8}, {1, 1}, {3, 30}} {
 			f := newFakes(Look{}).size(size[0], size[1])
@@ -212,8 +214,15 @@ func TestInputEdits(t *testing.T) {
 	var in Input
 	type step struct{ keys, want string }
 	for _, s := range []step{
-		{"a b c", "a b c"}, {"backspace", "a b "}, {"ctrl+w", "a "}, {"home delete", " "}, {"ctrl+u", " "}, {"end ctrl+u", ""}, {"ä 日 left backspace", "日"},
-		{"end x left ctrl+k", "日"}, {"ctrl+a y", "y日"},
+		{"a b c", "a b c"},
+		{"backspace", "a b "},
+		{"ctrl+w", "a "},
+		{"home delete", " "},
+		{"ctrl+u", " "},
+		{"end ctrl+u", ""},
+		{"ä 日 left backspace", "日"},
+		{"end x left ctrl+k", "日"},
+		{"ctrl+a y", "y日"},
 	} {
 		for _, k := range strings.Fields(s.keys) {
 			if s.keys == "a b c" && k != "a" {

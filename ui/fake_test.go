@@ -133,8 +133,12 @@ func newFakes(look Look, change ...func(*Options)) *fakes {
 	}
 	f.flux.offers = []Offer{{Action: keymap.FluxReconcile, Enabled: true}, {Action: keymap.FluxResume, WhyNot: "not suspended"}}
 	f.bar = Bar{Left: []Segment{
-		{Role: RoleStrong, Text: "turingpi"}, {Role: RoleMuted, Text: "192.168.13.10", Drop: 3}, {Text: "Talos v1.13.9", Drop: 1},
-		{Text: "k8s v1.37.2", Drop: 1}, {Role: RoleOK, Text: "etcd 2/2", Drop: 1}, {Role: RoleBad, Text: "flux 2" + th.Shape(RoleBad)},
+		{Role: RoleStrong, Text: "turingpi"},
+		{Role: RoleMuted, Text: "192.168.13.10", Drop: 3},
+		{Text: "Talos v1.13.9", Drop: 1},
+		{Text: "k8s v1.37.2", Drop: 1},
+		{Role: RoleOK, Text: "etcd 2/2", Drop: 1},
+		{Role: RoleBad, Text: "flux 2" + th.Shape(RoleBad)},
 	}}
 	o := Options{
 		Panes: []Pane{f.nodes, f.logs, f.flux, f.exchange}, Theme: th, BarTopics: topicBar.Set(),

@@ -61,7 +61,7 @@ func (t *terminal) waitFor(tb testing.TB, text string) {
 }
 
 // runIn runs the shell in a pseudo terminal of 80x24 until it ends.
-func runIn(t *testing.T, f *fakes, o RunOptions, during func(*terminal)) (error, string) {
+func runIn(t *testing.T, f *fakes, o RunOptions, during func(*terminal)) (screen string, err error) {
 	t.Helper()
 	far, near, err := pty.Open()
 	if err != nil {
@@ -87,7 +87,7 @@ func runIn(t *testing.T, f *fakes, o RunOptions, during func(*terminal)) (error,
 		t.Fatal("the program does not end")
 	}
 	term.waitFor(t, "\x1b[?1049l")
-	return err, term.text()
+	return term.text(), err
 }
 
 // zoomedFakes shows the Exchange pane, so that its name is on the screen.
@@ -130,7 +130,7 @@ func TestRunEndsAndRestoresTheTerminal(t *testing.T) {
 			if c.make != nil {
 				c.make(f)
 			}
-			err, out := runIn(t, f, RunOptions{}, func(x *terminal) { c.during(f, x) })
+			out, err := runIn(t, f, RunOptions{}, func(x *terminal) { c.during(f, x) })
 			if !c.check(err) {
 				t.Errorf("ended with %v", err)
 			}
@@ -158,7 +158,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 func TestRunPumpsTheGate(t *testing.T) {
 	f := zoomedFakes()
 	gate := feed.NewGate()
-	err, _ := runIn(t, f, RunOptions{Gate: gate}, func(x *terminal) {
+	_, err := runIn(t, f, RunOptions{Gate: gate}, func(x *terminal) {
 		f.exchange.text = "news"
 		gate.Mark(topicPlan.Set())
 		x.waitFor(t, "news")

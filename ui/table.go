@@ -104,10 +104,9 @@ func (t *Table[T]) measure() {
 	for i := range t.columns {
 		c := &t.columns[i]
 		w := max(t.titleWidth(i), c.Min)
-		switch {
-		case c.Text == nil:
+		if c.Text == nil {
 			w = max(w, c.Max)
-		default:
+		} else {
 			limit := c.Max
 			if c.Whole || limit == 0 {
 				limit = 1 << 30

@@ -25,8 +25,10 @@ func itemColumns() []Column[item] {
 	return []Column[item]{
 		{Title: "NAME", Whole: true, Text: func(r *item) string { return r.name }, Compare: func(a, b *item) int { return cmp.Compare(a.name, b.name) }},
 		{Title: "STATE", Drop: 1, Text: func(r *item) string { return r.state }},
-		{Title: "N", Drop: 2, Min: 3, Max: 3, Right: true, Fleeting: true, Text: func(r *item) string { return fmt.Sprint(r.n) },
-			Compare: func(a, b *item) int { return cmp.Compare(b.n, a.n) }},
+		{
+			Title: "N", Drop: 2, Min: 3, Max: 3, Right: true, Fleeting: true, Text: func(r *item) string { return fmt.Sprint(r.n) },
+			Compare: func(a, b *item) int { return cmp.Compare(b.n, a.n) },
+		},
 		{Title: "NOTE", Drop: 3, Min: 8, Grow: true, Text: func(r *item) string { return r.note }},
 	}
 }

@@ -221,6 +221,7 @@ func (e *exchange) Do(a keymap.Action) (tea.Cmd, bool) {
 		return nil, e.neighbour(1)
 	case keymap.ExchangePrev:
 		return nil, e.neighbour(-1)
+	default: // needs a plan
 	}
 	if !e.ready() {
 		return nil, false

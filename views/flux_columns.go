@@ -12,15 +12,23 @@ func fluxColumns(f *flux) []ui.Column[cluster.FluxObject] {
 	type object = cluster.FluxObject
 	return []ui.Column[object]{
 		{Min: 1, Max: 1, Tight: true, Draw: func(p *ui.Pen, o *object) { r := f.sign(o); p.Put(r, f.th.Shape(r)) }},
-		{Title: "KIND", Drop: 2, Min: 4, Max: 14, Text: shortKind, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, shortKind(o)) },
-			Compare: func(a, b *object) int { return kindRank(a.Kind) - kindRank(b.Kind) }},
-		{Title: "NAME", Whole: true, Text: f.name, Draw: func(p *ui.Pen, o *object) { f.putName(p, o) },
-			Compare: func(a, b *object) int { return strings.Compare(a.Name, b.Name) }},
-		{Title: "NAMESPACE", Drop: 8, Max: 24, Text: func(o *object) string { return o.Namespace }, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, o.Namespace) },
-			Compare: func(a, b *object) int { return strings.Compare(a.Namespace, b.Namespace) }},
+		{
+			Title: "KIND", Drop: 2, Min: 4, Max: 14, Text: shortKind, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, shortKind(o)) },
+			Compare: func(a, b *object) int { return kindRank(a.Kind) - kindRank(b.Kind) },
+		},
+		{
+			Title: "NAME", Whole: true, Text: f.name, Draw: func(p *ui.Pen, o *object) { f.putName(p, o) },
+			Compare: func(a, b *object) int { return strings.Compare(a.Name, b.Name) },
+		},
+		{
+			Title: "NAMESPACE", Drop: 8, Max: 24, Text: func(o *object) string { return o.Namespace }, Draw: func(p *ui.Pen, o *object) { p.Put(ui.RoleMuted, o.Namespace) },
+			Compare: func(a, b *object) int { return strings.Compare(a.Namespace, b.Namespace) },
+		},
 		{Title: "STATE", Drop: 1, Min: 10, Whole: true, Text: f.state, Draw: f.drawState},
-		{Title: "REVISION", Drop: 7, Min: 13, Max: 28, Text: func(o *object) string { return revision(o.Revision) },
-			Draw: func(p *ui.Pen, o *object) { p.Put(f.valueLook(), revision(o.Revision)) }},
+		{
+			Title: "REVISION", Drop: 7, Min: 13, Max: 28, Text: func(o *object) string { return revision(o.Revision) },
+			Draw: func(p *ui.Pen, o *object) { p.Put(f.valueLook(), revision(o.Revision)) },
+		},
 		{Title: "AGE", Drop: 4, Min: 4, Max: 4, Right: true, Draw: f.drawAge, Compare: func(a, b *object) int { return b.Since.Compare(a.Since) }},
 		{Title: "MESSAGE", Drop: 6, Min: 24, Max: 120, Grow: true, Text: fluxMessage, Draw: func(p *ui.Pen, o *object) {
 			p.Put(f.messageLook(o), f.messageText(o))

@@ -180,9 +180,9 @@ func (f *flux) blocks(o *cluster.FluxObject) []string {
 
 // composeHandled says whether the last request to reconcile was taken up.
 func (f *flux) composeHandled(d *document, o *cluster.FluxObject) {
-	switch {
-	case o.Requested == "":
-	case o.Requested == o.Handled:
+	switch o.Requested {
+	case "":
+	case o.Handled:
 		d.field("requested", ui.RoleText, o.Requested+", handled")
 	default:
 		d.field("requested", ui.RoleBusy, o.Requested+", not handled yet")

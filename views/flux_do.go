@@ -51,6 +51,7 @@ func (f *flux) Do(a keymap.Action) (tea.Cmd, bool) {
 		f.open = false
 		f.prompt.start("/", f.table.Filter())
 		return nil, true
+	default: // needs an object
 	}
 	o := f.table.Row()
 	if o == nil {

@@ -68,7 +68,7 @@ func TestFluxBriefRows(t *testing.T) {
 		{21, "jellyfin", " ✗ hr   jellyfin  4h"},
 		{46, "apps", " ◐ ks   apps      waiting: depen…           4m"},
 		{46, "media", " ⊘ ks   media     suspended by flux         6d"},
-		{78, "infra", "▸✗ ks   infra     failed       kustomize build failed: accumulatin…       4m"},
+		{78, "infra", "▸✗ ks   infra     failed       kustomize build failed: accumulatin…       4m"}, //nolint:misspell // the word is cut
 	} {
 		if got := row(c.width, " "+c.name); !sameWords(got, c.want) || ui.Width(got) > c.width {
 			t.Errorf("at %d cells %q, want %q", c.width, got, c.want)

@@ -15,8 +15,10 @@ func nodeColumns(n *nodes) []ui.Column[cluster.Node] {
 	type node = cluster.Node
 	return []ui.Column[node]{
 		{Min: 1, Max: 1, Tight: true, Draw: func(p *ui.Pen, r *node) { role := n.sign(r); p.Put(role, n.th.Shape(role)) }},
-		{Title: "NODE", Whole: true, Text: func(r *node) string { return r.Name }, Draw: func(p *ui.Pen, r *node) { p.Put(ui.RoleStrong, r.Name) },
-			Compare: func(a, b *node) int { return cluster.CompareNames(a.Name, b.Name) }},
+		{
+			Title: "NODE", Whole: true, Text: func(r *node) string { return r.Name }, Draw: func(p *ui.Pen, r *node) { p.Put(ui.RoleStrong, r.Name) },
+			Compare: func(a, b *node) int { return cluster.CompareNames(a.Name, b.Name) },
+		},
 		{Title: "ROLE", Drop: 5, Text: n.role, Compare: func(a, b *node) int { return cmp.Compare(a.Role, b.Role) }},
 		{Title: "STAGE", Drop: 1, Max: 22, Text: stage, Draw: n.drawStage, Compare: func(a, b *node) int { return strings.Compare(stage(a), stage(b)) }},
 		{Title: "K8S", Drop: 2, Text: n.ready, Draw: n.drawReady, Compare: func(a, b *node) int { return strings.Compare(n.ready(a), n.ready(b)) }},
@@ -368,7 +370,22 @@ func (n *nodes) headline(r *cluster.Node) (ui.Role, string) {
 	if r.Notes[0].Severity <= cluster.Info {
 		role = ui.RoleMuted
 	}
-	return role, noteText(r)
+	return role, n.dated(r, noteText(r))
+}
+
+// dated adds for how long a node is cordoned or silent in Kubernetes.
+func (n *nodes) dated(r *cluster.Node, text string) string {
+	k := r.Kube
+	if k == nil {
+		return text
+	}
+	if k.Unschedulable && k.Cordon != nil && !k.Cordon.At.IsZero() {
+		text = strings.Replace(text, "cordoned", "cordoned "+n.ages.of(k.Cordon.At)+" ago", 1)
+	}
+	if k.Ready == "Unknown" && !k.ReadySince.IsZero() {
+		text = strings.Replace(text, "kubelet stopped reporting", "kubelet stopped reporting "+n.ages.of(k.ReadySince)+" ago", 1)
+	}
+	return text
 }
 
 // silence says since when and why a machine gives no answer, and when it last did.
@@ -405,9 +422,10 @@ func (n *nodes) lastSeen(r *cluster.Node) string {
 func (n *nodes) others(r *cluster.Node) string {
 	var out []string
 	for _, x := range r.Notes {
-		if !strings.HasPrefix(x.Text, "Talos API: ") && !(n.kubeOld() && strings.HasPrefix(x.Text, "Kubernetes: ")) {
-			out = append(out, shortNote(x.Text))
+		if strings.HasPrefix(x.Text, "Talos API: ") || n.kubeOld() && strings.HasPrefix(x.Text, "Kubernetes: ") {
+			continue
 		}
+		out = append(out, shortNote(x.Text))
 	}
 	return strings.Join(out, " · ")
 }

@@ -94,9 +94,12 @@ var gapInTrail = float32(math.NaN())
 
 func referenceNode(name, address string, role cluster.Role) cluster.Node {
 	services := []cluster.Service{
-		{ID: "apid", State: "Running", Healthy: cluster.Some(true)}, {ID: "containerd", State: "Running", Healthy: cluster.Some(true)},
-		{ID: "cri", State: "Running", Healthy: cluster.Some(true)}, {ID: "kubelet", State: "Running", Healthy: cluster.Some(true)},
-		{ID: "machined", State: "Running", Healthy: cluster.Some(true)}, {ID: "udevd", State: "Running", Healthy: cluster.Some(true)},
+		{ID: "apid", State: "Running", Healthy: cluster.Some(true)},
+		{ID: "containerd", State: "Running", Healthy: cluster.Some(true)},
+		{ID: "cri", State: "Running", Healthy: cluster.Some(true)},
+		{ID: "kubelet", State: "Running", Healthy: cluster.Some(true)},
+		{ID: "machined", State: "Running", Healthy: cluster.Some(true)},
+		{ID: "udevd", State: "Running", Healthy: cluster.Some(true)},
 	}
 	if role == cluster.RoleControlPlane {
 		services = append(services, cluster.Service{ID: "etcd", State: "Running", Healthy: cluster.Some(true)},
@@ -198,8 +201,10 @@ func referencePlan() health.Plan {
 		p.Checks = append(p.Checks, c)
 	}
 	for i, n := range []string{"lock", "save", "cordon", "Longhorn", "drain", "consent", "reset", "delete the Node", "swap", "diff", "apply", "wait", "put back", "Longhorn disks", "uncordon", "compare"} {
-		p.Steps = append(p.Steps, health.Step{Number: i + 1, Name: n, What: "what the step " + n + " does", Asks: i == 5 || i == 8, Final: i == 6,
-			Command: []string{"kubectl drain talos-test04 --ignore-daemonsets --delete-emptydir-data"}})
+		p.Steps = append(p.Steps, health.Step{
+			Number: i + 1, Name: n, What: "what the step " + n + " does", Asks: i == 5 || i == 8, Final: i == 6,
+			Command: []string{"kubectl drain talos-test04 --ignore-daemonsets --delete-emptydir-data"},
+		})
 	}
 	return p
 }
