@@ -114,6 +114,12 @@ func TestMergeTrouble(t *testing.T) {
 		{"only in the repository", func(in *Input) {
 			in.Checkout.Nodes = append(in.Checkout.Nodes, RepoNode{Hostname: "new", Addresses: []string{"10.0.0.9"}})
 		}, "new", Unknown, "only talconfig.yaml knows it"},
+		{"etcd does not answer", func(in *Input) {
+			in.Etcd.Answers[0].Status, in.Etcd.Answers[0].StatusErr = nil, refused
+		}, "cp-1", Unknown, "etcd: connection refused"},
+		{"twice in discovery", func(in *Input) {
+			in.Members = append(in.Members, Member{ID: "wiped", Node: "old", Addresses: []string{"10.0.0.2"}})
+		}, "wk-1", Warn, "lists it twice, as wk-1 and wiped"},
 		{"etcd without leader", func(in *Input) { in.Etcd.Answers[0].Status.Leader = 0 }, "cp-1", Bad, "no leader"},
 		{"etcd alarm", func(in *Input) { in.Etcd.Alarms = []EtcdAlarm{{MemberID: 7, Alarm: "NOSPACE"}} }, "cp-1", Bad, "etcd alarm NOSPACE"},
 		{"stranger in etcd", func(in *Input) {
@@ -203,6 +209,7 @@ func TestMergeMachineState(t *testing.T) {
 		{"ready unknown", func(m *Machine) { m.Ready = Opt[bool]{} }, Unknown},
 		{"services unknown", func(m *Machine) { m.Services = nil }, Unknown},
 		{"service unhealthy", func(m *Machine) { m.Services = []Service{{ID: "cri", Healthy: Some(false)}} }, Bad},
+		{"service failed", func(m *Machine) { m.Services = []Service{{ID: "ext", State: "Failed"}} }, Bad},
 		{"memory at the limit", func(m *Machine) { m.Memory = Some(Usage{Used: 90, Total: 100}) }, Warn},
 		{"memory below", func(m *Machine) { m.Memory = Some(Usage{Used: 89, Total: 100}) }, OK},
 		{"disk warns", func(m *Machine) { m.Disk = Some(Usage{Used: 80, Total: 100}) }, Warn},
