@@ -379,8 +379,9 @@ func (n *nodes) dated(r *cluster.Node, text string) string {
 	if k == nil {
 		return text
 	}
-	if k.Unschedulable && k.Cordon != nil && !k.Cordon.At.IsZero() {
-		text = strings.Replace(text, "cordoned", "cordoned "+n.ages.of(k.Cordon.At)+" ago", 1)
+	if c := k.Cordon; k.Unschedulable && c != nil && !c.At.IsZero() {
+		note := "cordoned" + prefixed(" by ", c.By)
+		text = strings.Replace(text, note, note+" "+n.ages.of(c.At)+" ago", 1)
 	}
 	if k.Ready == "Unknown" && !k.ReadySince.IsZero() {
 		text = strings.Replace(text, "kubelet stopped reporting", "kubelet stopped reporting "+n.ages.of(k.ReadySince)+" ago", 1)

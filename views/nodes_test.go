@@ -43,7 +43,7 @@ func TestNodesBeforeAnyAnswer(t *testing.T) {
 func TestNodesRowsSayWhatIsWrong(t *testing.T) {
 	x := newTheatre(ui.Look{}).reference()
 	s := screenOf(x.pane(keymap.Nodes), 230, 12)
-	has(t, s, "no answer for 45s: connection refused · last seen 14:06", "Ready ⊘", "cordoned by kubectl-cordon",
+	has(t, s, "no answer for 45s: connection refused · last seen 14:06", "Ready ⊘", "cordoned by kubectl-cordon 6d ago",
 		"leader", "member", "cp ★", "memory 98%", "41 ▲2", "unreachable", "41d")
 	rows := strings.Split(s, "\n")
 	if !strings.Contains(rows[1], "talos-test04") {
