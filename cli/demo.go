@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,7 +46,7 @@ func demoScenesCommand() *cobra.Command {
 }
 
 func demoServeCommand() *cobra.Command {
-	var dir, burst string
+	var dir, load string
 	c := &cobra.Command{
 		Use:   "serve --dir DIR [SCENE]",
 		Short: "Run the simulated cluster alone, until it is ended",
@@ -58,15 +60,15 @@ func demoServeCommand() *cobra.Command {
 				return usage("demo serve needs --dir, the folder to write the client files to")
 			}
 			name := strings.Join(args, "")
-			return serve(cmd, name, dir, burst)
+			return serve(cmd, name, dir, load)
 		},
 	}
 	c.Flags().StringVar(&dir, "dir", "", "folder for talosconfig, kubeconfig and the checkout; made if it is missing")
-	c.Flags().StringVar(&burst, "burst", "", "for measurements: NODE/SERVICE=N writes N log lines a second")
+	c.Flags().StringVar(&load, "burst", "", "for measurements: NODE/SERVICE=N writes N log lines a second")
 	return c
 }
 
-func serve(cmd *cobra.Command, name, dir, burst string) error {
+func serve(cmd *cobra.Command, name, dir, burstSpec string) error {
 	ctx, end := untilSignal(cmd.Context())
 	defer end()
 	abs, err := filepath.Abs(dir)
@@ -76,6 +78,13 @@ func serve(cmd *cobra.Command, name, dir, burst string) error {
 	if err := emptyOrOurs(abs); err != nil {
 		return err
 	}
+	load, err := parseBurst(burstSpec)
+	if err != nil {
+		return err
+	}
+	if _, err := scene.Get(name); err != nil {
+		return usageError{err.Error()}
+	}
 	c, err := demo.Start(ctx, name, demo.Options{})
 	if err != nil {
 		return err
@@ -84,15 +93,17 @@ func serve(cmd *cobra.Command, name, dir, burst string) error {
 	if err := c.WriteFiles(ctx, abs, false); err != nil {
 		return err
 	}
-	if burst != "" {
-		stop, err := startBurst(c, burst)
+	if load.lines > 0 {
+		stop, err := load.start(c)
 		if err != nil {
 			return err
 		}
 		defer stop()
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "scene %s: %s\nTALOSCONFIG=%s\nKUBECONFIG=%s\nready; ctrl-c ends it\n",
-		c.Scene.Name, c.Scene.Title, filepath.Join(abs, "talosconfig"), filepath.Join(abs, "kubeconfig"))
+	if _, err := fmt.Fprintf(cmd.OutOrStdout(), "scene %s: %s\nTALOSCONFIG=%s\nKUBECONFIG=%s\nready; ctrl-c ends it\n",
+		c.Scene.Name, c.Scene.Title, filepath.Join(abs, "talosconfig"), filepath.Join(abs, "kubeconfig")); err != nil {
+		return err
+	}
 	<-ctx.Done()
 	return nil
 }
@@ -112,15 +123,32 @@ func emptyOrOurs(dir string) error {
 	return nil
 }
 
-func startBurst(c *demo.Cluster, spec string) (stop func(), err error) {
-	source, rate, ok := strings.Cut(spec, "=")
-	node, service, ok2 := strings.Cut(source, "/")
-	var lines int
-	if _, scanErr := fmt.Sscanf(rate, "%d", &lines); !ok || !ok2 || scanErr != nil || lines < 1 {
-		return nil, usage("--burst takes NODE/SERVICE=LINES, such as talos-test01/kubelet=50000, not %q", spec)
+// burst is how many lines a second a log gets; none is the zero value.
+type burst struct {
+	node, service string
+	lines         int
+}
+
+func parseBurst(spec string) (burst, error) {
+	if spec == "" {
+		return burst{}, nil
 	}
-	if c.Talos.Node(node) == nil {
-		return nil, usage("--burst: no node is named %q", node)
+	source, rate, _ := strings.Cut(spec, "=")
+	node, service, _ := strings.Cut(source, "/")
+	lines, err := strconv.Atoi(rate)
+	if err != nil || lines < 1 || node == "" || service == "" {
+		return burst{}, usage("--burst takes NODE/SERVICE=LINES, such as talos-test01/kubelet=50000, not %q", spec)
 	}
-	return c.Talos.BurstLogs(node, service, lines), nil
+	return burst{node, service, lines}, nil
+}
+
+func (b burst) start(c *demo.Cluster) (stop func(), err error) {
+	n := c.Talos.Node(b.node)
+	if n == nil {
+		return nil, usage("--burst: the scene %s has no node named %q", c.Scene.Name, b.node)
+	}
+	if logs := n.Logs(); !slices.Contains(logs, b.service) {
+		return nil, usage("--burst: %s has no log named %q: there are %s", b.node, b.service, strings.Join(logs, ", "))
+	}
+	return c.Talos.BurstLogs(b.node, b.service, b.lines), nil
 }

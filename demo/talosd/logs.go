@@ -414,3 +414,10 @@ func (m *machineServer) Dmesg(req *machine.DmesgRequest, s machine.MachineServic
 		return nil
 	})
 }
+
+// Logs are the names of the machine's logs, sorted; "dmesg" is the kernel's.
+func (n *Node) Logs() []string {
+	ids := append(n.current().logIDs(), "dmesg")
+	slices.Sort(ids)
+	return ids
+}
