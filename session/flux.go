@@ -16,7 +16,7 @@ const fluxTimeout = 5 * time.Minute
 
 // Flux implements board.Acts.
 func (s *Session) Flux(ctx context.Context, verb board.FluxVerb, o cluster.FluxObject) (string, error) {
-	l := s.current()
+	l := s.link.Load()
 	if l == nil {
 		return "", notConnected()
 	}
@@ -70,11 +70,11 @@ func notConnected() error {
 // for the rest in the background: a right that is not known yet is not denied,
 // the API server has the last word.
 func (s *Session) MayFlux(verb board.FluxVerb, o cluster.FluxObject) (ok bool, why string) {
-	l := s.current()
-	if l == nil {
+	l, status := s.link.Load(), s.board.Status.Load() // without a lock: the screen asks
+	if l == nil || !status.Has() {
 		return false, "not connected"
 	}
-	if why := l.status.get().ReadOnly; why != "" {
+	if why := status.Value.ReadOnly; why != "" {
 		return false, why
 	}
 	switch {

@@ -53,6 +53,10 @@ func TestProve(t *testing.T) {
 		{"no CA, same nodes", evidence{kubeCA: a, members: members, nodes: nodes}, cluster.ProofSame},
 		{"no CA, a node has left discovery", evidence{kubeCA: a, members: members, nodes: expired}, cluster.ProofSame},
 		{"no CA, one node alike", evidence{kubeCA: a, members: members, nodes: alike}, cluster.ProofImpossible},
+		{"other CA, some nodes the same", evidence{talosCA: a, kubeCA: b, members: members, nodes: expired}, cluster.ProofDifferent},
+		{"no CA, one of many moved", evidence{
+			members: append([]cluster.Member{{Node: "wk-2", Addresses: []string{"10.0.0.33"}}}, members...), nodes: expired,
+		}, cluster.ProofImpossible},
 		{"no CA, a node moved", evidence{members: members, nodes: moved}, cluster.ProofImpossible},
 		{"no CA, other nodes", evidence{members: members, nodes: others}, cluster.ProofDifferent},
 		{"no CA, no members", evidence{members: []cluster.Member{}, nodes: nodes}, cluster.ProofImpossible},

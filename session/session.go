@@ -44,8 +44,7 @@ type Session struct {
 	visible atomic.Pointer[board.Visible]
 	kicks   kicks
 
-	mu   sync.Mutex
-	link *link // the present connection; nil: none
+	link atomic.Pointer[link] // the present connection; nil: none
 }
 
 // New prepares a session; Run connects.
@@ -83,7 +82,7 @@ func (s *Session) Run(ctx context.Context) {
 func (s *Session) connect(ctx context.Context, talosContext string) (next string) {
 	generation, cancel := context.WithCancel(ctx)
 	l := newLink(generation, s, talosContext)
-	s.setLink(l)
+	s.link.Store(l)
 	done := make(chan struct{})
 	s.opts.Go(func() {
 		defer close(done)
@@ -94,25 +93,13 @@ func (s *Session) connect(ctx context.Context, talosContext string) (next string
 	case <-ctx.Done():
 	case next = <-s.switchC:
 	}
-	s.setLink(nil)
+	s.link.Store(nil)
 	cancel()
 	<-done
 	if ctx.Err() == nil {
 		s.clear()
 	}
 	return next
-}
-
-func (s *Session) setLink(l *link) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.link = l
-}
-
-func (s *Session) current() *link {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.link
 }
 
 // clear empties the board before another cluster is shown on it.
