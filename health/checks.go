@@ -84,7 +84,7 @@ func clocks(f Facts, c *Check) {
 	if len(f.Inventory.Nodes) == 0 {
 		c.worst(UnknownV, "no node is known")
 	}
-	c.conclude(fmt.Sprintf("all clocks within %s of this host", largest.Round(10*time.Millisecond)),
+	c.conclude("all clocks within "+accuracy(largest)+" of this host's",
 		"set this host's clock, or look at the nodes' time servers (talosctl get timestatus)")
 }
 
@@ -190,7 +190,7 @@ func others(f Facts, c *Check) {
 	if count == 0 {
 		c.worst(Fail, "there is no other node")
 	}
-	c.conclude(fmt.Sprintf("%d other nodes are Ready, schedulable, running and ready", count),
+	c.conclude(countOf(count, "other node")+" Ready, schedulable, running and ready",
 		"bring the other nodes back to health first: one node at a time")
 }
 
@@ -281,4 +281,10 @@ func by(who string, at time.Time) string {
 		s += " since " + at.Format("2006-01-02 15:04")
 	}
 	return s
+}
+
+// accuracy is the offset in whole seconds upwards: clocks cannot be read more
+// finely through the Talos API.
+func accuracy(offset time.Duration) string {
+	return max(offset.Truncate(time.Second)+time.Second, time.Second).String()
 }

@@ -149,3 +149,11 @@ func reason(t *cluster.Trouble) string {
 	}
 	return t.What
 }
+
+// countOf is a number with its noun.
+func countOf(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -64,7 +64,7 @@ func (v voters) afterRemoval() string {
 	if slices.ContainsFunc(v.members, func(m cluster.EtcdMember) bool { return m.ID == v.target }) {
 		n--
 	}
-	return fmt.Sprintf("after removal: %d members, tolerates %d failures", n, Tolerates(n))
+	return fmt.Sprintf("after removal: %s, tolerates %s", countOf(n, "member"), countOf(Tolerates(n), "failure"))
 }
 
 func etcd(f Facts, c *Check) {
@@ -86,7 +86,7 @@ func etcd(f Facts, c *Check) {
 	}
 	c.survivorsAnswer(f, v)
 	c.answersAgree(f)
-	quiet := fmt.Sprintf("%d members, all agree; %s", len(v.members), v.afterRemoval())
+	quiet := countOf(len(v.members), "member") + ", all agree; " + v.afterRemoval()
 	c.Details = append(c.Details, v.afterRemoval())
 	c.conclude(quiet, "bring etcd in order first: talosctl etcd status, talosctl etcd alarm list")
 }
@@ -177,7 +177,7 @@ func quorum(f Facts, c *Check) {
 		c.set(Fail, f.Target+" is the last control-plane node", "add another control-plane node first")
 		return
 	case !isControlPlane && v.target == 0 && len(v.members) > 0:
-		c.set(Pass, fmt.Sprintf("%s is a worker: etcd keeps its %d members", f.Target, len(v.members)), "")
+		c.set(Pass, fmt.Sprintf("%s is a worker: etcd keeps its %s", f.Target, countOf(len(v.members), "member")), "")
 		return
 	case len(v.members) == 0:
 		c.set(UnknownV, "no etcd member has answered yet", "")

@@ -20,7 +20,7 @@ func drain(f Facts, c *Check) {
 		count[p.Fate]++
 		c.pod(p)
 	}
-	c.conclude(fmt.Sprintf("%d pods are evicted, %d stay (DaemonSet, mirror)",
+	c.conclude(fmt.Sprintf("%d to be evicted, %d stay (DaemonSet, mirror)",
 		count[cluster.FateEvict]+count[cluster.FateFinished],
 		count[cluster.FateDaemonSet]+count[cluster.FateMirror]),
 		"wait for the budget to allow a disruption, scale the owner up, or decide about the pod")
@@ -82,5 +82,5 @@ func flux(f Facts, c *Check) {
 			c.worst(UnknownV, fmt.Sprintf("%s is %q", name, o.State))
 		}
 	}
-	c.conclude(fmt.Sprintf("%d objects are ready", ready), "flux get all -A names the cause; what is known may stay")
+	c.conclude(countOf(ready, "object")+" ready", "flux get all -A names the cause; what is known may stay")
 }
