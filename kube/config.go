@@ -184,7 +184,7 @@ func contextName(merged *api.Config, all, paths []string, want string) (string, 
 	default:
 		t.What = fmt.Sprintf("%s has no context %q", files, name)
 		t.Do = "there are " + strings.Join(all, ", ")
-		if near := nearest(name, all); near != "" {
+		if near := cluster.Nearest(name, all); near != "" {
 			t.Do = fmt.Sprintf("did you mean %q?", near)
 		}
 	}

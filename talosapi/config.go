@@ -124,8 +124,11 @@ func choose(file *clientconfig.Config, path, want string) (string, error) {
 		return bad(fmt.Sprintf("the talosconfig %s chooses no context", path), "name one of: "+all)
 	}
 	if file.Contexts[want] == nil {
-		return bad(fmt.Sprintf("the talosconfig %s has no context %q", path, feed.Clean(want)),
-			fmt.Sprintf("did you mean %q? it has: %s", feed.Clean(nearest(want, names)), all))
+		do := "it has: " + all
+		if near := cluster.Nearest(want, names); near != "" {
+			do = fmt.Sprintf("did you mean %q? %s", feed.Clean(near), do)
+		}
+		return bad(fmt.Sprintf("the talosconfig %s has no context %q", path, feed.Clean(want)), do)
 	}
 	return want, nil
 }

@@ -192,12 +192,3 @@ func TestRecoveryIsAnnounced(t *testing.T) {
 	n.answered(true)
 	<-back
 }
-
-func TestNearest(t *testing.T) {
-	if got := nearest("turingp", []string{"prod", "turingpi", "lab"}); got != "turingpi" {
-		t.Errorf("nearest is %q", got)
-	}
-	if got := nearest("x", nil); got != "" {
-		t.Errorf("nearest of none is %q", got)
-	}
-}
