@@ -28,11 +28,26 @@ func (s *Shell) footerLine() string {
 	if s.overlay != nil {
 		return Fit(s.overlay.hint(), s.layout.W)
 	}
+	if s.typist() != nil {
+		return Fit(" "+s.paintItems([]footItem{{"enter", "done", true}, {"esc", "cancel", true}}, 2), s.layout.W)
+	}
 	if !s.footOK {
 		s.footer = s.drawFooter(s.layout.W)
 		s.footOK = true
 	}
 	return s.footer
+}
+
+// typist is the focused pane while keys go into its prompt; else nil.
+func (s *Shell) typist() Typist {
+	p := s.focused()
+	if p == nil || s.overlay != nil {
+		return nil
+	}
+	if t, ok := p.pane.(Typist); ok && t.Typing() {
+		return t
+	}
+	return nil
 }
 
 func (s *Shell) drawFooter(width int) string {
@@ -145,11 +160,9 @@ func (s *Shell) messageLine() (string, *tea.Cursor) {
 	if r.Empty() {
 		return "", nil
 	}
-	if p := s.focused(); p != nil && s.overlay == nil {
-		if t, ok := p.pane.(Typist); ok && t.Typing() {
-			line, at := t.Prompt(r.W)
-			return Fit(line, r.W), tea.NewCursor(min(max(at, 0), r.W-1), r.Y)
-		}
+	if t := s.typist(); t != nil {
+		line, at := t.Prompt(r.W)
+		return Fit(line, r.W), tea.NewCursor(min(max(at, 0), r.W-1), r.Y)
 	}
 	if line := s.toasts.line(s.theme, r.W); line != "" {
 		return line, nil

@@ -121,10 +121,22 @@ func TestFit(t *testing.T) {
 		width int
 		want  string
 	}{
-		{"abc", 5, "abc  "}, {"abc", 3, "abc"}, {"abcd", 3, "ab…"}, {"abcd", 1, "…"}, {"", 2, "  "}, {"abc", 0, ""}, {"abc", -1, ""},
-		{"日本", 4, "日本"}, {"日本", 3, "日…"}, {"日本", 1, "…"}, {"日本x", 4, "日… "}, {"日本", 5, "日本 "},
-		{red("abc"), 5, red("abc") + "  "}, {red("abcd"), 3, "\x1b[31mab…" + reset},
-		{"a\x00b", 3, "ab "}, {"e\u0301x", 3, "e\u0301x "},
+		{"abc", 5, "abc  "},
+		{"abc", 3, "abc"},
+		{"abcd", 3, "ab…"},
+		{"abcd", 1, "…"},
+		{"", 2, "  "},
+		{"abc", 0, ""},
+		{"abc", -1, ""},
+		{"日本", 4, "日本"},
+		{"日本", 3, "日…"},
+		{"日本", 1, "…"},
+		{"日本x", 4, "日… "},
+		{"日本", 5, "日本 "},
+		{red("abc"), 5, red("abc") + "  "},
+		{red("abcd"), 3, "\x1b[31mab…" + reset},
+		{"a\x00b", 3, "ab "},
+		{"e\u0301x", 3, "e\u0301x "},
 	}
 	for _, c := range cases {
 		if got := Fit(c.in, c.width); got != c.want {

@@ -131,12 +131,20 @@ func (n *nodes) Render(width, height int, focused bool) []string {
 	out = append(out, n.th.Paint(ui.RoleBorder, strings.Repeat(n.th.Glyph("─", "-"), width)))
 	n.beside.top = 0
 	n.compose(n.beside, n.table.Row(), width)
+	if under < countedUnder {
+		lines := slices.DeleteFunc(n.beside.lines, func(l string) bool { return strings.TrimSpace(l) == "" })
+		n.beside.lines = lines[:min(under, len(lines))]
+	}
 	return append(out, n.beside.window(under)...)
 }
 
 // leastUnder is how many rows must be free for the selected node to be shown
-// under the list.
-const leastUnder = 9
+// under the list: what is wrong, why, and what to do. From countedUnder on the
+// last row counts what is hidden.
+const (
+	leastUnder   = 4
+	countedUnder = 9
+)
 
 // headlines say what is wrong with the whole picture.
 func (n *nodes) headlines(width, height int) []string {

@@ -77,7 +77,7 @@ func silent(k cluster.TroubleKind) bool {
 		cluster.TroubleDNS, cluster.TroubleGoingAway:
 		return true
 	case cluster.TroubleOther, cluster.TroubleExpired, cluster.TroubleNotYetValid, cluster.TroubleUnknownCA, cluster.TroubleCertRequired,
-		cluster.TroubleWrongName, cluster.TroubleForbidden, cluster.TroubleUnauthorized, cluster.TroubleMaintenance,
+		cluster.TroubleWrongName, cluster.TroubleForbidden, cluster.TroubleUnauthorized,
 		cluster.TroubleVIPEndpoint, cluster.TroubleNoForwarding, cluster.TroubleNotFound, cluster.TroubleUnimplemented,
 		cluster.TroubleNoLeader, cluster.TroubleBadFile, cluster.TroubleMissingFile, cluster.TroubleDifferentPlace:
 		return false
