@@ -114,6 +114,29 @@ func checkImport(t *testing.T, path, from string, allowed []string, imported str
 	}
 }
 
+// The table of the rooms tells the same as this test.
+func TestArchitectureTellsTheImportRules(t *testing.T) {
+	text, err := os.ReadFile("ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(strings.TrimSpace(line), "|"); len(cells) == 5 {
+			told[strings.Trim(cells[1], " `")] = strings.TrimSpace(cells[3])
+		}
+	}
+	for room, allowed := range may {
+		cell, there := told[room]
+		if !there {
+			t.Errorf("ARCHITECTURE.md has no row for %q", room)
+		}
+		if len(allowed) > 0 && allowed[0] != "*" && allowed[0] != room && cell != strings.Join(allowed, ", ") {
+			t.Errorf("ARCHITECTURE.md says that %q may import %q, this test says %v", room, cell, allowed)
+		}
+	}
+}
+
 func TestReadmeHasTheKeysOfToday(t *testing.T) {
 	text, err := os.ReadFile("README.md")
 	if err != nil {

@@ -20,7 +20,6 @@ const (
 	TroubleWrongName      TroubleKind = "certificate for another name"
 	TroubleForbidden      TroubleKind = "not authorized"
 	TroubleUnauthorized   TroubleKind = "not authenticated"
-	TroubleMaintenance    TroubleKind = "maintenance mode"
 	TroubleVIPEndpoint    TroubleKind = "VIP as endpoint"
 	TroubleNoForwarding   TroubleKind = "endpoint does not forward"
 	TroubleNotFound       TroubleKind = "not found"

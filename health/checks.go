@@ -21,7 +21,7 @@ const (
 // rights that the exchange needs of the kubeconfig's user.
 var neededRights = []string{
 	"patch nodes", "delete nodes", "create pods/eviction", "delete pods",
-	"create leases.coordination.k8s.io in kube-system",
+	"create leases.coordination.k8s.io in kube-system", "update leases.coordination.k8s.io in kube-system",
 }
 
 // NeededRights lists the Kubernetes rights that an exchange needs, as verb and resource.

@@ -76,6 +76,7 @@ var exchangeRights = map[string]kube.Access{
 	"create pods/eviction": kube.EvictPods,
 	"delete pods":          kube.DeletePods,
 	"create leases.coordination.k8s.io in kube-system": kube.CreateLeases,
+	"update leases.coordination.k8s.io in kube-system": kube.UpdateLeases,
 }
 
 // readRights asks for all rights that an exchange needs; one that cannot be
