@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	firstPace = time.Millisecond // the first frame waits for nothing
-	fastPace  = time.Second / 60 // while something changes
-	slowPace  = 5 * time.Second  // while nothing does
-	calmTime  = 3 * fastPace     // after a change: enough to draw it
+	quickPace = 2 * time.Millisecond // the first frame, and what a key does, wait for nothing
+	fastPace  = time.Second / 60     // while something changes
+	slowPace  = 5 * time.Second      // while nothing does
+	calmTime  = 3 * fastPace         // after a change: enough to draw it
 )
 
 // pacer slows the renderer's ticker down while nothing changes. Bubble Tea wakes
@@ -23,10 +23,11 @@ const (
 type pacer struct {
 	ticker **time.Ticker // a field of the program; nil: not found
 
-	mu   sync.Mutex
-	pace time.Duration // of the ticker now; 0: Bubble Tea's own
-	calm *time.Timer   // slows down
-	over bool          // the program has ended
+	mu    sync.Mutex
+	pace  time.Duration // of the ticker now; 0: Bubble Tea's own
+	quick time.Time     // when the quick pace was asked for last
+	calm  *time.Timer   // slows down
+	over  bool          // the program has ended
 }
 
 // newPacer finds the ticker of the program.
@@ -38,8 +39,8 @@ func newPacer(p *tea.Program) *pacer {
 	return &pacer{ticker: (**time.Ticker)(unsafe.Pointer(f.UnsafeAddr()))}
 }
 
-// hurry says that there is something to draw or to send. It is called in the
-// goroutine that owns the program.
+// hurry says that there is something to draw or to send. A quick pace lasts at
+// least for a frame. It is called in the goroutine that owns the program.
 func (p *pacer) hurry(pace time.Duration) {
 	if p == nil || p.ticker == nil || *p.ticker == nil {
 		return
@@ -48,6 +49,12 @@ func (p *pacer) hurry(pace time.Duration) {
 	defer p.mu.Unlock()
 	if p.over {
 		return
+	}
+	switch now := time.Now(); {
+	case pace == quickPace:
+		p.quick = now
+	case now.Sub(p.quick) < fastPace:
+		pace = quickPace
 	}
 	p.set(*p.ticker, pace)
 	if p.calm == nil {
@@ -83,13 +90,14 @@ func (p *pacer) end() {
 	}
 }
 
-// sends reports whether a message may make Bubble Tea write something besides
-// the view; what changes the view is known when it is built.
-func sends(msg tea.Msg) bool {
+// hurryAfter is hurry after a message that may make Bubble Tea write something
+// besides the view; what changes the view is known when it is built.
+func (p *pacer) hurryAfter(msg tea.Msg) {
 	switch msg.(type) {
 	case TickMsg, ChangedMsg:
-		return false
+	case tea.KeyPressMsg, tea.MouseClickMsg:
+		p.hurry(quickPace)
 	default:
-		return true
+		p.hurry(fastPace)
 	}
 }

@@ -270,7 +270,7 @@ func TestPacerFollowsWhatHappens(t *testing.T) {
 		f.size(80, 24)
 		f.frame()
 		<-drawn
-		if pace() != firstPace {
+		if pace() != quickPace {
 			t.Error("the first frame has to wait")
 		}
 		time.Sleep(2 * calmTime)
@@ -291,8 +291,15 @@ func TestPacerFollowsWhatHappens(t *testing.T) {
 		}
 		time.Sleep(2 * calmTime)
 		f.press("?")
+		f.frame()
+		if pace() != quickPace {
+			t.Error("a key has to wait")
+		}
+		time.Sleep(2 * fastPace)
+		f.send(ChangedMsg(topicLogs.Set()))
+		f.frame()
 		if pace() != fastPace {
-			t.Error("slow though a key was pressed")
+			t.Error("quick though no key was pressed")
 		}
 	})
 }

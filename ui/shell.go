@@ -131,9 +131,7 @@ func (s *Shell) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	if s.whole != s.needsWhole() {
 		s.relayout()
 	}
-	if sends(msg) {
-		s.pace.hurry(fastPace)
-	}
+	s.pace.hurryAfter(msg)
 	if s.opts.Debug != nil {
 		s.logTiming("update", msg, time.Since(start))
 	}
@@ -169,7 +167,7 @@ func (s *Shell) built() {
 		s.pace.hurry(fastPace)
 		return
 	}
-	s.pace.hurry(firstPace)
+	s.pace.hurry(quickPace)
 	close(s.drawn)
 	s.drawn = nil
 }
