@@ -3,12 +3,17 @@
 // in Markdown. It needs Linux (/proc) and Go.
 //
 //	go run ./bench/measure                  everything, some minutes
-//	go run ./bench/measure -only idle       one of: start, idle, logs, memory, keys, slow
+//	go run ./bench/measure -only idle       one of: start, idle, logs, memory, keys, slow, ingest
 //	go run ./bench/measure -write           and write docs/benchmarks.md
+//
+// ingest compares with talosctl, which is looked for on the PATH or named with
+// -talosctl. Everything runs on this machine, so it should have nothing else to
+// do: its load is part of the result.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -31,7 +36,7 @@ type measurement struct {
 }
 
 var measurements = []measurement{
-	{"start", start}, {"idle", idle}, {"logs", logs}, {"memory", memory}, {"keys", keys}, {"slow", slow},
+	{"start", start}, {"idle", idle}, {"logs", logs}, {"memory", memory}, {"keys", keys}, {"slow", slow}, {"ingest", ingest},
 }
 
 func main() {
@@ -40,21 +45,32 @@ func main() {
 	window := flag.Duration("window", time.Minute, "how long idle and logs are watched")
 	settle := flag.Duration("settle", 30*time.Second, "how long the screen may settle before")
 	write := flag.Bool("write", false, "write docs/benchmarks.md")
+	talosctl := flag.String("talosctl", "talosctl", "the talosctl to compare the ingest of logs with")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *only, *runs, *window, *settle, *write); err != nil {
+	l := &lab{ctx: ctx, runs: *runs, window: *window, settle: *settle}
+	if path, err := exec.LookPath(*talosctl); err == nil {
+		l.talosctl = path
+	}
+	if err := run(l, *only, *write); err != nil {
 		fmt.Fprintln(os.Stderr, "measure:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, only string, runs int, window, settle time.Duration, write bool) error {
-	l, err := newLab(ctx, runs, window, settle)
-	if err != nil {
+func run(l *lab, only string, write bool) error {
+	if only != "" && !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == only }) {
+		return fmt.Errorf("there is no measurement %q", only)
+	}
+	if write && only != "" {
+		return errors.New("-write is for everything, not for one measurement")
+	}
+	if err := l.open(); err != nil {
 		return err
 	}
 	defer l.close()
+	load := loadAverage()
 	var all []result
 	for _, m := range measurements {
 		if only != "" && only != m.name {
@@ -66,11 +82,12 @@ func run(ctx context.Context, only string, runs int, window, settle time.Duratio
 			return fmt.Errorf("%s: %w", m.name, err)
 		}
 		all = append(all, some...)
+		l.endAll()
 	}
 	table := markdown(all)
 	fmt.Print(table)
 	if write {
-		return os.WriteFile("docs/benchmarks.md", []byte(page(table, runs, window)), 0o644)
+		return os.WriteFile("docs/benchmarks.md", []byte(page(table, l, load)), 0o644)
 	}
 	return nil
 }
@@ -84,11 +101,11 @@ func markdown(all []result) string {
 	return b.String()
 }
 
-func page(table string, runs int, window time.Duration) string {
+func page(table string, l *lab, load string) string {
 	return fmt.Sprintf(`# Benchmarks
 
 Written by `+"`go run ./bench/measure -write`"+`, which runs the program in a pseudo terminal against `+"`demo serve`"+` in another process. The figures are
-medians of %d runs (idle and logs: one window of %s each), on %d cores, %s, %s/%s.
+medians of %d runs (idle and logs: one window of %s each), on %d cores, %s, %s/%s, load average before: %s.
 The benchmarks of the packages run with `+"`go test -run '^$' -bench . -benchmem ./...`"+`.
 
 %s
@@ -96,37 +113,52 @@ The benchmarks of the packages run with `+"`go test -run '^$' -bench . -benchmem
 - Core and bytes: user and system time of the process and bytes to the terminal, per second of the window.
 - Private memory: RssAnon of /proc/PID/status; the mapped binary comes on top.
 - Keys: from the key to its effect on the emulated screen, while a service writes 50,000 lines a second.
-- Slow line: 1 Mbit/s and 200 ms each way, at 80x24, logs following; the time on the line is included.
-`, runs, window, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, table)
+- Slow line: 1 Mbit/s and 200 ms each way, at 80x24, with the same 50,000 lines a second; the time on the line is included. The age is that of the newest
+  line that the Logs pane shows on the whole screen, looked at every 20 ms.
+- Ingest: a service writes more than can be read; lines taken in per second, and user and system time of the process per line, in turns with
+  `+"`talosctl logs -f`"+` into a pipe. The server, the reader and the terminal share the cores. Lines are accounted for at 50,000 a second, by the numbers in them.
+`, l.runs, l.window, runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH, load, table)
 }
 
 // lab is what all measurements share: the built program and running scenes.
 type lab struct {
 	ctx            context.Context
-	dir, program   string
 	runs           int
 	window, settle time.Duration
-	scenes         map[string]*served
+	talosctl       string // empty: there is none
+
+	dir, program string
+	scenes       map[string]*served
+	served       int // scenes started so far
 }
 
-func newLab(ctx context.Context, runs int, window, settle time.Duration) (*lab, error) {
+// open builds the program.
+func (l *lab) open() error {
 	dir, err := os.MkdirTemp("", "talos-cockpit-measure-")
 	if err != nil {
-		return nil, err
+		return err
 	}
-	l := &lab{ctx: ctx, dir: dir, program: filepath.Join(dir, "talos-cockpit"), runs: runs, window: window, settle: settle, scenes: map[string]*served{}}
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", l.program, ".")
+	l.dir, l.program, l.scenes = dir, filepath.Join(dir, "talos-cockpit"), map[string]*served{}
+	build := exec.CommandContext(l.ctx, "go", "build", "-trimpath", "-o", l.program, ".")
 	if out, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("go build: %w: %s", err, out)
+		return errors.Join(fmt.Errorf("go build: %w: %s", err, out), os.RemoveAll(dir))
 	}
-	return l, nil
+	return nil
 }
 
 func (l *lab) close() {
-	for _, s := range l.scenes {
-		s.stop()
-	}
+	l.endAll()
 	_ = os.RemoveAll(l.dir)
+}
+
+// loadAverage is the system's, of one, five and fifteen minutes.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	f := strings.Fields(string(b))
+	if err != nil || len(f) < 3 {
+		return "unknown"
+	}
+	return strings.Join(f[:3], " ")
 }
 
 func median[T int64 | float64 | time.Duration](values []T) T {

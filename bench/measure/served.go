@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,13 +23,31 @@ type served struct {
 	stop func()
 }
 
+// endTime is how long a scene may take to end.
+const endTime = 10 * time.Second
+
+// end ends a scene.
+func (l *lab) end(s *served) {
+	s.stop()
+	maps.DeleteFunc(l.scenes, func(_ string, o *served) bool { return o == s })
+}
+
+// endAll ends all scenes.
+func (l *lab) endAll() {
+	for _, s := range l.scenes {
+		s.stop()
+	}
+	clear(l.scenes)
+}
+
 // serve starts the scene, once.
 func (l *lab) serve(scene string, args ...string) (*served, error) {
 	key := scene + strings.Join(args, " ")
 	if s := l.scenes[key]; s != nil {
 		return s, nil
 	}
-	dir := filepath.Join(l.dir, strconv.Itoa(len(l.scenes)))
+	l.served++
+	dir := filepath.Join(l.dir, strconv.Itoa(l.served))
 	cmd := exec.CommandContext(l.ctx, l.program, append([]string{"demo", "serve", "--dir", dir, scene}, args...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -42,6 +61,8 @@ func (l *lab) serve(scene string, args ...string) (*served, error) {
 		if strings.HasPrefix(lines.Text(), "ready") {
 			s := &served{dir: dir, stop: func() {
 				_ = cmd.Process.Signal(syscall.SIGTERM)
+				late := time.AfterFunc(endTime, func() { _ = cmd.Process.Kill() })
+				defer late.Stop()
 				_ = cmd.Wait() // ended by us
 			}}
 			l.scenes[key] = s
