@@ -56,27 +56,27 @@ func TestGateGathersChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewGate()
 		ctx, cancel := context.WithCancel(t.Context())
-		var got []Topics
+		sent := make(chan Topics, 10)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			g.Pump(ctx, time.Second, func(s Topics) { got = append(got, s) })
+			g.Pump(ctx, time.Second, func(s Topics) { sent <- s })
 		}()
-		synctest.Wait()
 		g.Mark(Topic(0).Set())
-		synctest.Wait()
+		if got := <-sent; got != Topic(0).Set() {
+			t.Errorf("%b was sent at once, want topic 0 alone", got)
+		}
+		before := time.Now()
 		for range 100 {
 			g.Mark(Topic(1).Set())
 		}
 		g.Mark(Topic(2).Set())
-		synctest.Wait()
-		if len(got) != 1 || got[0] != Topic(0).Set() {
-			t.Errorf("%b was sent at once, want topic 0 alone", got)
+		if got := <-sent; got != Topic(1).Set().With(2) || time.Since(before) != time.Second {
+			t.Errorf("%b was sent after %s, want topics 1 and 2 together after a second", got, time.Since(before))
 		}
-		time.Sleep(1001 * time.Millisecond) // of the bubble's clock
 		synctest.Wait()
-		if len(got) != 2 || got[1] != Topic(1).Set().With(2) {
-			t.Errorf("%b was sent, want topics 1 and 2 together", got)
+		if len(sent) != 0 {
+			t.Errorf("%b was sent although nothing was marked", <-sent)
 		}
 		cancel()
 		<-done
