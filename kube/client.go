@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -234,10 +235,10 @@ func (c *Client) Close() {
 // Explain is the package's Explain with what the client knows of its server
 // and its credential plugin.
 func (c *Client) Explain(err error, what string) *cluster.Trouble {
-	t := Explain(err, what)
-	if t == nil {
-		return nil
+	if known := new(cluster.Trouble); err == nil || errors.As(err, &known) {
+		return Explain(err, what) // others may hold it: it stays as it is
 	}
+	t := Explain(err, what)
 	if said := c.plugin.said(); said != "" && strings.Contains(t.Raw, "getting credentials") {
 		t.Raw += " | " + said
 	}

@@ -133,3 +133,13 @@ printf '{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1",
 		t.Errorf("files are left: %v %v", left, err)
 	}
 }
+
+// A trouble that was told already is shared by then: nothing is added to it.
+func TestExplainLeavesATroubleAsItIs(t *testing.T) {
+	c := &Client{cfg: &Config{Plugin: "aws", Expiry: time.Now().Add(-time.Hour)}}
+	told := cluster.Trouble{Kind: cluster.TroubleUnauthorized, What: "told", Raw: "getting credentials: x"}
+	shared := told
+	if got := c.Explain(&shared, "list nodes"); got != &shared || shared != told {
+		t.Errorf("%+v, want it as it was: %+v", shared, told)
+	}
+}

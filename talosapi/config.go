@@ -2,11 +2,9 @@ package talosapi
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -35,8 +33,6 @@ type Config struct {
 	Cluster   string   // the context's cluster name; empty: not written (only Omni writes it)
 	// CA is the Talos API's certificate authority in PEM; nil: the system's are used.
 	CA []byte
-	// CAFingerprint is the SHA-256 of the CA certificate in lower-case hex; empty without CA.
-	CAFingerprint string
 	// NotBefore and NotAfter bound the client certificate's life.
 	NotBefore, NotAfter time.Time
 	// Roles are the client certificate's organizations, such as os:admin.
@@ -175,8 +171,7 @@ func (c *Config) fillCA(encoded string) error {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
-	sum := sha256.Sum256(block.Bytes)
-	c.CA, c.CAFingerprint, c.tls.RootCAs = bytes.Clone(ca), hex.EncodeToString(sum[:]), pool
+	c.CA, c.tls.RootCAs = bytes.Clone(ca), pool
 	return nil
 }
 
@@ -219,11 +214,6 @@ func (c *Config) checkLife(now time.Time) error {
 	default:
 		return nil
 	}
-}
-
-// HasRole reports whether the client certificate carries any of the roles.
-func (c *Config) HasRole(roles ...string) bool {
-	return slices.ContainsFunc(roles, func(r string) bool { return slices.Contains(c.Roles, r) })
 }
 
 func cleanAll(in []string) []string {

@@ -26,28 +26,6 @@ func (c *Client) Services(ctx context.Context, addr string) ([]cluster.Service, 
 	return out, nil
 }
 
-// LogNames lists the logs that the node keeps by themselves: its services' and
-// those of machined. The kernel log (cluster.Dmesg) is not among them.
-func (c *Client) LogNames(ctx context.Context, addr string) ([]string, error) {
-	var out []string
-	_, err := c.read(ctx, addr, func(ctx context.Context, conn *grpc.ClientConn) error {
-		resp, err := machineapi.NewMachineServiceClient(conn).LogsContainers(ctx, &emptypb.Empty{})
-		if err != nil {
-			return err
-		}
-		out = nil
-		for _, m := range resp.GetMessages() {
-			out = append(out, cleanAll(m.GetIds())...)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, Explain(err, whom(addr))
-	}
-	slices.Sort(out)
-	return out, nil
-}
-
 // readServices lists the services; none is an empty list, not nil.
 func readServices(ctx context.Context, conn *grpc.ClientConn) ([]cluster.Service, error) {
 	resp, err := machineapi.NewMachineServiceClient(conn).ServiceList(ctx, &emptypb.Empty{})
