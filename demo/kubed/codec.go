@@ -14,7 +14,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
 )
 
@@ -42,14 +41,6 @@ const (
 func (f form) table() bool    { return f.as == asTable }
 func (f form) metadata() bool { return f.as == asMeta || f.as == asMetas }
 
-var serializers = func() map[string]runtime.SerializerInfo {
-	m := map[string]runtime.SerializerInfo{}
-	for _, info := range scheme.Codecs.SupportedMediaTypes() {
-		m[info.MediaType] = info
-	}
-	return m
-}()
-
 // negotiate picks the first form of the Accept header that can be served for
 // objects that are built in (typed) or not.
 func negotiate(r *http.Request, typed bool) (form, error) {
@@ -67,7 +58,7 @@ func negotiate(r *http.Request, typed bool) (form, error) {
 			f.mime = mimeJSON
 		}
 		if f.acceptable(params, typed) {
-			f.info = serializers[f.mime]
+			f.info = known().media[f.mime]
 			f.pretty = f.mime == mimeJSON && wantsPretty(r)
 			return f, nil
 		}
@@ -111,7 +102,7 @@ func wantsPretty(r *http.Request) bool {
 func (f form) encode(o runtime.Object) ([]byte, error) {
 	info := f.info
 	if info.Serializer == nil {
-		info = serializers[mimeJSON]
+		info = known().media[mimeJSON]
 	}
 	encoder := runtime.Encoder(info.Serializer)
 	if f.pretty && info.PrettySerializer != nil {
@@ -164,7 +155,7 @@ func listOf(res *resource, objs []object, meta metav1.ListMeta) (runtime.Object,
 		return unstructuredList(res, objs, meta), nil
 	}
 	gvk := res.GroupVersion().WithKind(res.Kind + "List")
-	list, err := scheme.Scheme.New(gvk)
+	list, err := known().New(gvk)
 	if err != nil {
 		return nil, fmt.Errorf("no list type for %s: %w", res.Resource, err)
 	}
@@ -239,7 +230,7 @@ func send(w http.ResponseWriter, r *http.Request, contentType string, code int, 
 // decodeBody reads a request's object: JSON, YAML or protobuf.
 func decodeBody(contentType string, body []byte, res *resource) (object, error) {
 	if media, _, err := mime.ParseMediaType(contentType); err == nil && contentType != "" {
-		if _, ok := serializers[media]; !ok {
+		if _, ok := known().media[media]; !ok {
 			return nil, unsupportedMedia(fmt.Sprintf("the body of the request was in an unknown format - accepted media types include: "+
 				"application/json, application/yaml, application/vnd.kubernetes.protobuf, got %s", media))
 		}
@@ -248,7 +239,7 @@ func decodeBody(contentType string, body []byte, res *resource) (object, error) 
 		return decodeCustom(body, res)
 	}
 	gvk := res.gvk()
-	o, got, err := scheme.Codecs.UniversalDeserializer().Decode(body, &gvk, nil)
+	o, got, err := known().codecs.UniversalDeserializer().Decode(body, &gvk, nil)
 	if err != nil {
 		return nil, badRequest(err.Error())
 	}
@@ -287,7 +278,7 @@ func decodeInto(body []byte, gvk schema.GroupVersionKind, into runtime.Object) e
 	if len(body) == 0 {
 		return nil
 	}
-	if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, &gvk, into); err != nil {
+	if _, _, err := known().codecs.UniversalDeserializer().Decode(body, &gvk, into); err != nil {
 		return badRequest(err.Error())
 	}
 	return nil

@@ -224,7 +224,7 @@ func (c *call) sendAggregated(list []group) error {
 		}
 		out.Items = append(out.Items, item)
 	}
-	f := form{mime: mimeJSON, info: serializers[mimeJSON]}
+	f := form{mime: mimeJSON, info: known().media[mimeJSON]}
 	body, err := f.encode(out)
 	if err != nil {
 		return err
@@ -277,7 +277,7 @@ func scopeOf(namespaced bool) apidiscovery.ResourceScope {
 func (c *call) sendObject(o runtime.Object) error {
 	f, err := negotiate(c.r, true)
 	if err != nil || f.as != "" {
-		f = form{mime: mimeJSON, info: serializers[mimeJSON]}
+		f = form{mime: mimeJSON, info: known().media[mimeJSON]}
 	}
 	body, err := f.encode(o)
 	if err != nil {

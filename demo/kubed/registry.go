@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // resource is one kind that the API serves.
@@ -39,7 +38,7 @@ func (res *resource) gvk() schema.GroupVersionKind {
 // newObject returns an empty object of the kind.
 func (res *resource) newObject() object {
 	if res.Typed {
-		if o, err := scheme.Scheme.New(res.gvk()); err == nil {
+		if o, err := known().New(res.gvk()); err == nil {
 			if typed, ok := o.(object); ok {
 				return typed
 			}

@@ -5,7 +5,6 @@ import (
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes/scheme"
 )
 
 func (res *resource) scalable() bool {
@@ -64,7 +63,7 @@ func scaled(c *call, old object, body []byte) (object, error) {
 		if err != nil {
 			return nil, err
 		}
-		if _, _, err := scheme.Codecs.UniversalDeserializer().Decode(after, &gvk, sc); err != nil {
+		if _, _, err := known().codecs.UniversalDeserializer().Decode(after, &gvk, sc); err != nil {
 			return nil, badRequest(err.Error())
 		}
 	default:

@@ -132,7 +132,7 @@ func (w *watcher) start(initial []object) error {
 	}
 	stream := w.form.info.StreamSerializer
 	if stream == nil {
-		stream = serializers[mimeJSON].StreamSerializer
+		stream = known().media[mimeJSON].StreamSerializer
 		media = mimeJSON
 	}
 	w.flush = flusher.Flush
