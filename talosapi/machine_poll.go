@@ -21,6 +21,7 @@ const (
 	firstRetry  = 2 * time.Second  // after a failure, doubled with each more
 	maxRetry    = 15 * time.Second
 	settle      = 250 * time.Millisecond // services change in bursts
+	stoodStill  = 10 * time.Second       // for which processor counters may stand still
 )
 
 // poll asks the machine again and again until ctx ends. It never gives up.
@@ -75,6 +76,7 @@ type pollState struct {
 	static   time.Time
 	boot     time.Time
 	cpu      cpuSample
+	cpuAt    time.Time // when cpu was read
 }
 
 // round reads what is due. Its error says that the machine does not answer; what
@@ -226,9 +228,12 @@ type cpuSample struct {
 }
 
 func (m *machine) applyStat(p *pollState, s *machineapi.SystemStat, news *[]change) {
-	next := sampleOf(s)
+	next, now := sampleOf(s), time.Now()
+	stood := next == p.cpu && now.Sub(p.cpuAt) < stoodStill // asked again too soon to tell
 	share := next.since(p.cpu)
-	p.cpu = next
+	if !stood {
+		p.cpu, p.cpuAt = next, now
+	}
 	cores := cluster.Opt[int]{}
 	if n := len(s.GetCpu()); n > 0 {
 		cores = cluster.Some(n)
@@ -241,7 +246,12 @@ func (m *machine) applyStat(p *pollState, s *machineapi.SystemStat, news *[]chan
 		p.static, p.slow = time.Time{}, time.Time{} // it has rebooted: read everything again
 	}
 	p.boot = boot.V
-	*news = append(*news, func(v *cluster.Machine) { v.CPU, v.Cores, v.BootTime = share, cores, boot })
+	*news = append(*news, func(v *cluster.Machine) {
+		v.Cores, v.BootTime = cores, boot
+		if !stood {
+			v.CPU = share
+		}
+	})
 }
 
 // sampleOf counts guest time as part of user time, as the kernel does.
