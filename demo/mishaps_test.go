@@ -179,8 +179,12 @@ func TestTheSameSeedGivesTheSameObjects(t *testing.T) {
 	all := func() (out []string) {
 		c := run(t, "still", Options{Now: func() time.Time { return at }})
 		for _, r := range [][3]string{
-			{"", "v1", "nodes"}, {"", "v1", "pods"}, {"apps", "v1", "deployments"}, {"policy", "v1", "poddisruptionbudgets"},
-			{"kustomize.toolkit.fluxcd.io", "v1", "kustomizations"}, {"helm.toolkit.fluxcd.io", "v2", "helmreleases"},
+			{"", "v1", "nodes"},
+			{"", "v1", "pods"},
+			{"apps", "v1", "deployments"},
+			{"policy", "v1", "poddisruptionbudgets"},
+			{"kustomize.toolkit.fluxcd.io", "v1", "kustomizations"},
+			{"helm.toolkit.fluxcd.io", "v2", "helmreleases"},
 		} {
 			out = append(out, objects(t, c, r[0], r[1], r[2])...)
 		}

@@ -88,8 +88,10 @@ func addAppColumns() {
 	deployments.columns = columns("Name", "Ready", "#Up-to-date", "#Available", "Age", "*Containers", "*Images", "*Selector")
 	deployments.row = func(o object, now metav1.Time) []any {
 		d, _ := o.(*appsv1.Deployment)
-		return append([]any{d.Name, ratio(d.Status.ReadyReplicas, wanted(d)), int64(d.Status.UpdatedReplicas),
-			int64(d.Status.AvailableReplicas), ageOf(d, now)}, template(d.Spec.Template, d.Spec.Selector)...)
+		return append([]any{
+			d.Name, ratio(d.Status.ReadyReplicas, wanted(d)), int64(d.Status.UpdatedReplicas),
+			int64(d.Status.AvailableReplicas), ageOf(d, now),
+		}, template(d.Spec.Template, d.Spec.Selector)...)
 	}
 	replicaSets.columns = columns("Name", "#Desired", "#Current", "#Ready", "Age", "*Containers", "*Images", "*Selector")
 	replicaSets.row = func(o object, now metav1.Time) []any {
@@ -141,9 +143,11 @@ func template(t corev1.PodTemplateSpec, sel *metav1.LabelSelector) []any {
 
 func daemonRow(o object, now metav1.Time) []any {
 	d, _ := o.(*appsv1.DaemonSet)
-	return append([]any{d.Name, int64(d.Status.DesiredNumberScheduled), int64(d.Status.CurrentNumberScheduled),
+	return append([]any{
+		d.Name, int64(d.Status.DesiredNumberScheduled), int64(d.Status.CurrentNumberScheduled),
 		int64(d.Status.NumberReady), int64(d.Status.UpdatedNumberScheduled), int64(d.Status.NumberAvailable),
-		labelText(d.Spec.Template.Spec.NodeSelector), ageOf(d, now)}, template(d.Spec.Template, d.Spec.Selector)...)
+		labelText(d.Spec.Template.Spec.NodeSelector), ageOf(d, now),
+	}, template(d.Spec.Template, d.Spec.Selector)...)
 }
 
 func labelText(m map[string]string) string {

@@ -28,8 +28,10 @@ func (m *sim) kustomizationBegins(u *unstructured.Unstructured, asked string, fi
 	if m.broken(name) {
 		m.editFlux(kustomizations, ns, name, func(u *unstructured.Unstructured) {
 			set(u, rev, "status", "lastAttemptedRevision")
-			m.setConditions(u, condition{"Reconciling", "True", "ProgressingWithRetry",
-				fmt.Sprintf("Building manifests for revision %s with a timeout of %s", rev, timeoutOf(u))})
+			m.setConditions(u, condition{
+				"Reconciling", "True", "ProgressingWithRetry",
+				fmt.Sprintf("Building manifests for revision %s with a timeout of %s", rev, timeoutOf(u)),
+			})
 		})
 		finish(1200*time.Millisecond, func() { m.buildFails(ns, name, asked, rev) })
 		return

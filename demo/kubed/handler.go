@@ -190,7 +190,7 @@ func (s *Server) answer(c *call, code int, o object) error {
 	if err != nil {
 		return err
 	}
-	var out = withType(c.res, o)
+	out := withType(c.res, o)
 	switch {
 	case f.table():
 		out = s.tableOf(c, []object{o}, metav1.ListMeta{ResourceVersion: o.GetResourceVersion()}, true)

@@ -58,34 +58,34 @@ func (res *resource) verbs() []string {
 
 // resources of the API, and the indexes that its controllers use.
 var (
-	namespaces     = builtin("", "v1", "Namespace", "namespaces", cluster, short("ns"))
-	nodes          = builtin("", "v1", "Node", "nodes", cluster, short("no"))
-	pods           = builtin("", "v1", "Pod", "pods", short("po"), all, generation)
-	services       = builtin("", "v1", "Service", "services", short("svc"), all)
-	endpoints      = builtin("", "v1", "Endpoints", "endpoints", short("ep"), plain)
-	events         = builtin("", "v1", "Event", "events", short("ev"), plain)
-	eventsV1       = builtin("events.k8s.io", "v1", "Event", "events", short("ev"), plain, view)
-	configMaps     = builtin("", "v1", "ConfigMap", "configmaps", short("cm"), plain)
-	secrets        = builtin("", "v1", "Secret", "secrets", plain)
-	accounts       = builtin("", "v1", "ServiceAccount", "serviceaccounts", short("sa"), plain)
-	claims         = builtin("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", short("pvc"))
-	volumes        = builtin("", "v1", "PersistentVolume", "persistentvolumes", short("pv"), cluster)
-	rcs            = builtin("", "v1", "ReplicationController", "replicationcontrollers", short("rc"), all, generation)
-	deployments    = builtin("apps", "v1", "Deployment", "deployments", short("deploy"), all, generation)
-	replicaSets    = builtin("apps", "v1", "ReplicaSet", "replicasets", short("rs"), all, generation)
-	statefulSets   = builtin("apps", "v1", "StatefulSet", "statefulsets", short("sts"), all, generation)
-	daemonSets     = builtin("apps", "v1", "DaemonSet", "daemonsets", short("ds"), all, generation)
-	jobs           = builtin("batch", "v1", "Job", "jobs", all, generation)
-	cronJobs       = builtin("batch", "v1", "CronJob", "cronjobs", short("cj"), all, generation)
-	budgets        = builtin("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", short("pdb"), generation)
-	leases         = builtin("coordination.k8s.io", "v1", "Lease", "leases", plain)
-	classes        = builtin("storage.k8s.io", "v1", "StorageClass", "storageclasses", short("sc"), cluster, plain)
-	attachments    = builtin("storage.k8s.io", "v1", "VolumeAttachment", "volumeattachments", cluster)
-	csiNodes       = builtin("storage.k8s.io", "v1", "CSINode", "csinodes", cluster, plain)
-	csiDrivers     = builtin("storage.k8s.io", "v1", "CSIDriver", "csidrivers", cluster, plain)
-	endpointSlices = builtin("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", plain)
-	ingresses      = builtin("networking.k8s.io", "v1", "Ingress", "ingresses", short("ing"), generation)
-	priorities     = builtin("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", short("pc"), cluster, plain)
+	namespaces     = builtin("", "Namespace", "namespaces", cluster, short("ns"))
+	nodes          = builtin("", "Node", "nodes", cluster, short("no"))
+	pods           = builtin("", "Pod", "pods", short("po"), all, generation)
+	services       = builtin("", "Service", "services", short("svc"), all)
+	endpoints      = builtin("", "Endpoints", "endpoints", short("ep"), plain)
+	events         = builtin("", "Event", "events", short("ev"), plain)
+	eventsV1       = builtin("events.k8s.io", "Event", "events", short("ev"), plain, view)
+	configMaps     = builtin("", "ConfigMap", "configmaps", short("cm"), plain)
+	secrets        = builtin("", "Secret", "secrets", plain)
+	accounts       = builtin("", "ServiceAccount", "serviceaccounts", short("sa"), plain)
+	claims         = builtin("", "PersistentVolumeClaim", "persistentvolumeclaims", short("pvc"))
+	volumes        = builtin("", "PersistentVolume", "persistentvolumes", short("pv"), cluster)
+	rcs            = builtin("", "ReplicationController", "replicationcontrollers", short("rc"), all, generation)
+	deployments    = builtin("apps", "Deployment", "deployments", short("deploy"), all, generation)
+	replicaSets    = builtin("apps", "ReplicaSet", "replicasets", short("rs"), all, generation)
+	statefulSets   = builtin("apps", "StatefulSet", "statefulsets", short("sts"), all, generation)
+	daemonSets     = builtin("apps", "DaemonSet", "daemonsets", short("ds"), all, generation)
+	jobs           = builtin("batch", "Job", "jobs", all, generation)
+	cronJobs       = builtin("batch", "CronJob", "cronjobs", short("cj"), all, generation)
+	budgets        = builtin("policy", "PodDisruptionBudget", "poddisruptionbudgets", short("pdb"), generation)
+	leases         = builtin("coordination.k8s.io", "Lease", "leases", plain)
+	classes        = builtin("storage.k8s.io", "StorageClass", "storageclasses", short("sc"), cluster, plain)
+	attachments    = builtin("storage.k8s.io", "VolumeAttachment", "volumeattachments", cluster)
+	csiNodes       = builtin("storage.k8s.io", "CSINode", "csinodes", cluster, plain)
+	csiDrivers     = builtin("storage.k8s.io", "CSIDriver", "csidrivers", cluster, plain)
+	endpointSlices = builtin("discovery.k8s.io", "EndpointSlice", "endpointslices", plain)
+	ingresses      = builtin("networking.k8s.io", "Ingress", "ingresses", short("ing"), generation)
+	priorities     = builtin("scheduling.k8s.io", "PriorityClass", "priorityclasses", short("pc"), cluster, plain)
 	crds           = custom("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions",
 		cluster, short("crd", "crds"), generation)
 
@@ -140,8 +140,9 @@ func short(names ...string) trait { return func(r *resource) { r.Short = names }
 
 func categories(names ...string) trait { return func(r *resource) { r.Categories = names } }
 
-func builtin(group, version, kind, plural string, traits ...trait) *resource {
-	r := custom(group, version, kind, plural, traits...)
+// builtin is a resource of version v1 with Go types.
+func builtin(group, kind, plural string, traits ...trait) *resource {
+	r := custom(group, "v1", kind, plural, traits...)
 	r.Typed = true
 	return r
 }

@@ -86,8 +86,10 @@ func whatCanI(c *call, body []byte) (runtime.Object, error) {
 	}
 	in.Status.ResourceRules = []authorizationv1.ResourceRule{
 		{Verbs: verbs, APIGroups: everything, Resources: everything},
-		{Verbs: []string{"create"}, APIGroups: []string{"authorization.k8s.io"},
-			Resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"}},
+		{
+			Verbs: []string{"create"}, APIGroups: []string{"authorization.k8s.io"},
+			Resources: []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews"},
+		},
 	}
 	in.Status.NonResourceRules = []authorizationv1.NonResourceRule{{Verbs: verbs[:1], NonResourceURLs: everything}}
 	return in, nil

@@ -93,7 +93,7 @@ func seedFaults(m *sim, t tx) {
 		lease.Spec.RenewTime = ptr(metav1.NewMicroTime(m.began.Add(-away - 40*time.Second)))
 		t.put(leases, lease)
 		for _, o := range t.find(pods, "node", n.Name) {
-			strand(m, t, o, lost)
+			strand(t, o, lost)
 		}
 		m.replaceStranded(t, away-6*time.Minute)
 		m.emitAt(t, node, nodes, "Normal", "NodeNotReady", "Node "+n.Name+" status is now: NodeNotReady",
@@ -121,7 +121,7 @@ func (m *sim) replaceStranded(t tx, age time.Duration) {
 
 // strand leaves a pod on a node that is off: not ready, and terminating for good
 // unless it tolerates that.
-func strand(m *sim, t tx, o object, lost metav1.Time) {
+func strand(t tx, o object, lost metav1.Time) {
 	p, ok := o.(*corev1.Pod)
 	if !ok || p.Status.Phase != corev1.PodRunning {
 		return

@@ -154,9 +154,11 @@ func seedSources(m *sim, t tx) {
 		artifact := m.artifact(helmRepositories, fluxNamespace, name, digest)
 		artifact["lastUpdateTime"] = at.UTC().Format(time.RFC3339)
 		m.addFlux(t, helmRepositories, fluxNamespace, name, map[string]any{"interval": "1h0m0s", "provider": "generic", "url": url},
-			map[string]any{"artifact": artifact, "conditions": conditions(at,
-				condition{"Ready", "True", "Succeeded", text}, condition{"ArtifactInStorage", "True", "Succeeded", text}),
-				"url": "http://source-controller.flux-system.svc.cluster.local./helmrepository/flux-system/" + name + "/index.yaml"}, "infra")
+			map[string]any{
+				"artifact": artifact, "conditions": conditions(at,
+					condition{"Ready", "True", "Succeeded", text}, condition{"ArtifactInStorage", "True", "Succeeded", text}),
+				"url": "http://source-controller.flux-system.svc.cluster.local./helmrepository/flux-system/" + name + "/index.yaml",
+			}, "infra")
 	}
 	seedOCI(m, t)
 }
@@ -174,9 +176,11 @@ func seedOCI(m *sim, t tx) {
 		m.addFlux(t, ociRepositories, o.ns, o.name, map[string]any{
 			"interval": "1h0m0s", "provider": "generic", "timeout": "60s", "ref": map[string]any{"tag": o.tag}, "url": o.url,
 			"layerSelector": map[string]any{"mediaType": "application/vnd.cncf.helm.chart.content.v1.tar+gzip", "operation": "copy"},
-		}, map[string]any{"artifact": artifact, "conditions": conditions(at,
-			condition{"Ready", "True", "Succeeded", text}, condition{"ArtifactInStorage", "True", "Succeeded", text}),
-			"url": "http://source-controller.flux-system.svc.cluster.local./ocirepository/" + o.ns + "/" + o.name + "/latest.tar.gz"}, o.owner)
+		}, map[string]any{
+			"artifact": artifact, "conditions": conditions(at,
+				condition{"Ready", "True", "Succeeded", text}, condition{"ArtifactInStorage", "True", "Succeeded", text}),
+			"url": "http://source-controller.flux-system.svc.cluster.local./ocirepository/" + o.ns + "/" + o.name + "/latest.tar.gz",
+		}, o.owner)
 	}
 }
 

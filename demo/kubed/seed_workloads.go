@@ -310,15 +310,19 @@ func seedBackup(m *sim, t tx) {
 	done := metav1.NewTime(ran.Add(94 * time.Second))
 	cron := &batchv1.CronJob{
 		ObjectMeta: metav1.ObjectMeta{Name: "backup", Namespace: "database"},
-		Spec: batchv1.CronJobSpec{Schedule: "15 3 * * *", ConcurrencyPolicy: batchv1.ForbidConcurrent, Suspend: ptr(false),
-			JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: template}}},
+		Spec: batchv1.CronJobSpec{
+			Schedule: "15 3 * * *", ConcurrencyPolicy: batchv1.ForbidConcurrent, Suspend: ptr(false),
+			JobTemplate: batchv1.JobTemplateSpec{Spec: batchv1.JobSpec{Template: template}},
+		},
 		Status: batchv1.CronJobStatus{LastScheduleTime: &ran, LastSuccessfulTime: &done},
 	}
 	m.add(t, cronJobs, cron, appAge, owner, "kube-controller-manager", true)
 	name := fmt.Sprintf("backup-%d", ran.Unix()/60)
 	job := &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: "database", CreationTimestamp: ran, Labels: template.Labels,
-			OwnerReferences: []metav1.OwnerReference{ownerRef(cronJobs, cron)}},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: name, Namespace: "database", CreationTimestamp: ran, Labels: template.Labels,
+			OwnerReferences: []metav1.OwnerReference{ownerRef(cronJobs, cron)},
+		},
 		Spec: batchv1.JobSpec{Completions: ptr(int32(1)), Parallelism: ptr(int32(1)), BackoffLimit: ptr(int32(6)), Template: template},
 		Status: batchv1.JobStatus{StartTime: &ran, CompletionTime: &done, Succeeded: 1, Conditions: []batchv1.JobCondition{{
 			Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: done, LastProbeTime: done,

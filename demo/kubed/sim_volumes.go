@@ -54,8 +54,10 @@ func (m *sim) attach(t tx, p *corev1.Pod, at metav1.Time) {
 			continue
 		}
 		t.put(attachments, &storagev1.VolumeAttachment{
-			ObjectMeta: metav1.ObjectMeta{Name: name, CreationTimestamp: at, Finalizers: []string{"external-attacher/org-democratic-csi-iscsi"},
-				Annotations: map[string]string{"csi.alpha.kubernetes.io/node-id": p.Spec.NodeName}},
+			ObjectMeta: metav1.ObjectMeta{
+				Name: name, CreationTimestamp: at, Finalizers: []string{"external-attacher/org-democratic-csi-iscsi"},
+				Annotations: map[string]string{"csi.alpha.kubernetes.io/node-id": p.Spec.NodeName},
+			},
 			Spec: storagev1.VolumeAttachmentSpec{
 				Attacher: iscsiDriver, NodeName: p.Spec.NodeName,
 				Source: storagev1.VolumeAttachmentSource{PersistentVolumeName: ptr(volume)},

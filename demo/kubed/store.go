@@ -152,13 +152,13 @@ func (t tx) put(res *resource, o object) object {
 	return o
 }
 
-// remove deletes the object for good.
-func (t tx) remove(res *resource, namespace, name string) (object, bool) {
+// remove deletes the object for good and returns it as it was last; nil: there is none.
+func (t tx) remove(res *resource, namespace, name string) object {
 	s, tab := t.s, t.s.table(res)
 	key := keyOf(namespace, name)
 	old, ok := tab.byKey[key]
 	if !ok {
-		return nil, false
+		return nil
 	}
 	s.rv++
 	last := shallow(old)
@@ -170,7 +170,7 @@ func (t tx) remove(res *resource, namespace, name string) (object, bool) {
 	}
 	tab.reindex(res, key, old, nil)
 	s.record(res, tab, event{kind: watch.Deleted, obj: last, old: old, rv: s.rv})
-	return last, true
+	return last
 }
 
 func (t *table) own() {

@@ -136,7 +136,7 @@ func (w *watcher) start(initial []object) error {
 		media = mimeJSON
 	}
 	w.flush = flusher.Flush
-	w.out = streaming.NewEncoder(stream.Framer.NewFrameWriter(w.c.w), stream.Serializer)
+	w.out = streaming.NewEncoder(stream.NewFrameWriter(w.c.w), stream.Serializer)
 	h := w.c.w.Header()
 	h.Set("Content-Type", media)
 	h.Set("Cache-Control", "no-cache, private")

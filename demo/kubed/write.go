@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -98,7 +98,7 @@ func (s *Server) checkName(t tx, res *resource, namespace string, o object) erro
 	}
 	problems := validation.IsDNS1123Subdomain(o.GetName())
 	if res == leases || res.Group == "rbac.authorization.k8s.io" {
-		problems = path.IsValidPathSegmentName(o.GetName())
+		problems = content.IsPathSegmentName(o.GetName())
 	}
 	if len(problems) > 0 {
 		return apierrors.NewInvalid(res.gvk().GroupKind(), o.GetName(), field.ErrorList{
@@ -408,7 +408,7 @@ func (s *Server) delete(t tx, res *resource, o object, opts metav1.DeleteOptions
 	}
 	grace := graceOf(o, opts)
 	if grace == 0 && len(o.GetFinalizers()) == 0 {
-		last, _ := t.remove(res, o.GetNamespace(), o.GetName())
+		last := t.remove(res, o.GetNamespace(), o.GetName())
 		return last, true
 	}
 	if was := o.GetDeletionTimestamp(); was != nil && (res != pods || o.GetDeletionGracePeriodSeconds() == nil ||

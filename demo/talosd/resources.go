@@ -118,8 +118,10 @@ func extensionsOf(talos string) []extensions.Layer {
 	layer := func(name, version, author, description string) extensions.Layer {
 		return extensions.Layer{
 			Image: name + ".sqsh",
-			Metadata: extensions.Metadata{Name: name, Version: version, Author: author, Description: description,
-				Compatibility: extensions.Compatibility{Talos: extensions.Constraint{Version: ">= " + talos}}},
+			Metadata: extensions.Metadata{
+				Name: name, Version: version, Author: author, Description: description,
+				Compatibility: extensions.Compatibility{Talos: extensions.Constraint{Version: ">= " + talos}},
+			},
 		}
 	}
 	schematic := layer("schematic", schematicID, "Image Factory", "Virtual extension which specifies the schematic of the image built with Image Factory.")
@@ -229,8 +231,10 @@ func (n *Node) fillControlPlane(f *filler) {
 		status.TypedSpec().PodStatus = map[string]any{
 			"phase": "Running",
 			"conditions": []any{
-				map[string]any{"type": "Initialized", "status": "True"}, map[string]any{"type": "Ready", "status": "True"},
-				map[string]any{"type": "ContainersReady", "status": "True"}, map[string]any{"type": "PodScheduled", "status": "True"},
+				map[string]any{"type": "Initialized", "status": "True"},
+				map[string]any{"type": "Ready", "status": "True"},
+				map[string]any{"type": "ContainersReady", "status": "True"},
+				map[string]any{"type": "PodScheduled", "status": "True"},
 			},
 			"hostIP": n.spec.Address, "podIP": n.spec.Address,
 		}
