@@ -31,8 +31,9 @@ type logs struct {
 	bottom     uint64 // last line of the window while paused
 	pausedAt   uint64 // number of the next line when it was paused
 	page       int
-	width      int      // of the last drawing
-	shown      []uint64 // lines of the last window
+	width      int            // of the last drawing
+	shown      []uint64       // lines of the last window
+	drawn      *feed.RingView // for the title of the same frame; nil: it has been asked for
 
 	query  feed.Query
 	filter *feed.Filter // nil: all lines are shown
@@ -75,7 +76,10 @@ func (l *logs) Topics() feed.Topics {
 // Title names what is followed, and whether it is.
 func (l *logs) Title() (left, right string) {
 	left = l.service + " · " + l.who()
-	v := l.board.Logs.Load()
+	v := l.drawn // the title counts the lines that are drawn below it
+	if l.drawn = nil; v == nil {
+		v = l.board.Logs.Load()
+	}
 	if l.stale(v) {
 		return clean(left), ""
 	}

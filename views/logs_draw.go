@@ -11,7 +11,7 @@ import (
 func (l *logs) Render(width, height int, focused bool) []string {
 	v := l.catchUp()
 	l.ages.reset()
-	l.width = width
+	l.width, l.drawn = width, v
 	out := l.headlines(v, width, height)
 	l.shown = append(l.shown[:0], make([]uint64, len(out))...)
 	room := height - len(out)

@@ -403,3 +403,17 @@ func TestLogsCommand(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestLogsTitleCountsWhatIsDrawn(t *testing.T) {
+	x := newTheatre(ui.Look{})
+	p := newLogs(&desk{board: x.board, acts: x.acts, th: x.th, now: func() time.Time { return x.now }})
+	x.numbered(1, 20)
+	p.Render(120, 10, true)
+	x.numbered(21, 30) // come between the lines and the title of a frame
+	if _, right := p.Title(); !strings.Contains(right, "20 lines") {
+		t.Errorf("the title over 20 lines says %q", right)
+	}
+	if _, right := p.Title(); !strings.Contains(right, "30 lines") {
+		t.Errorf("a title alone says %q", right)
+	}
+}
