@@ -39,7 +39,7 @@ func TestKubeletChokes(t *testing.T) {
 	cl := start(t, "turingpi", talosd.Options{TimeScale: 20})
 	c := connect(t, cl, role.Reader, node1)
 	n := cl.Node(node3)
-	if !n.ChokeKubelet(20 * time.Second) {
+	if !n.ChokeKubelet(24 * time.Hour) {
 		t.Fatal("the kubelet did not choke")
 	}
 	k := kubelet(t, c, node3)
@@ -54,8 +54,17 @@ func TestKubeletChokes(t *testing.T) {
 	if n.ChokeKubelet(time.Second) || n.CrashKubelet() {
 		t.Error("a kubelet in trouble got into more")
 	}
+}
+
+func TestKubeletRecovers(t *testing.T) {
+	cl := start(t, "turingpi", talosd.Options{TimeScale: 20})
+	c := connect(t, cl, role.Reader, node1)
+	n := cl.Node(node3)
+	if !n.ChokeKubelet(time.Second) {
+		t.Fatal("the kubelet did not choke")
+	}
 	eventually(t, "the kubelet is healthy and the machine ready", func() bool {
-		return kubelet(t, c, node3).GetHealth().GetHealthy() && machineStatus(t, c, node3).Ready
+		return n.KubeletHealthy() && kubelet(t, c, node3).GetHealth().GetHealthy() && machineStatus(t, c, node3).Ready
 	})
 }
 
