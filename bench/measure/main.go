@@ -23,6 +23,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -47,7 +48,7 @@ func main() {
 	write := flag.Bool("write", false, "write docs/benchmarks.md")
 	talosctl := flag.String("talosctl", "talosctl", "the talosctl to compare the ingest of logs with")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	l := &lab{ctx: ctx, runs: *runs, window: *window, settle: *settle}
 	if path, err := exec.LookPath(*talosctl); err == nil {
