@@ -113,7 +113,7 @@ func (o *options) inventory(ctx context.Context, timeout time.Duration) (cluster
 		switch inv, status := b.Nodes.Load().Value, b.Status.Load(); {
 		case complete(inv) && measured(inv) && judged(inv, status.Value), hopeless(status):
 			cancel()
-		case (complete(inv) || half(inv, status.Value)) && late == nil:
+		case (complete(inv) && stated(inv) || half(inv, status.Value)) && late == nil:
 			late = time.AfterFunc(latePatience, cancel)
 		}
 	})
@@ -178,12 +178,20 @@ func half(inv cluster.Inventory, status cluster.Status) bool {
 // is known: a counter that stands still never gives a share.
 const latePatience = 4 * time.Second
 
-// measured reports whether all that comes after a machine's first answer is
-// there: its state, its services, and the second sample that a busy share needs.
-func measured(inv cluster.Inventory) bool {
+// stated reports whether each machine that answers has told its state, its
+// version and its services, which come after its first answer.
+func stated(inv cluster.Inventory) bool {
 	return !slices.ContainsFunc(inv.Nodes, func(n cluster.Node) bool {
 		m := n.Machine.Value
-		return n.Machine.Fresh() && (!m.CPU.Known || m.Stage == cluster.StageUnknown || m.Services == nil)
+		return n.Machine.Fresh() && (m.Stage == cluster.StageUnknown || m.Services == nil || m.Version == "")
+	})
+}
+
+// measured reports whether all that comes after a machine's first answer is
+// there: what stated waits for, and the second sample that a busy share needs.
+func measured(inv cluster.Inventory) bool {
+	return stated(inv) && !slices.ContainsFunc(inv.Nodes, func(n cluster.Node) bool {
+		return n.Machine.Fresh() && !n.Machine.Value.CPU.Known
 	})
 }
 

@@ -24,7 +24,7 @@ func TestNodes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := command(t, nil, "--demo="+n.scene, "nodes")
+			r := command(t, nil, "--demo="+n.scene, "nodes", "--timeout=60s")
 			if r.code != n.code || r.err != "" || !containsAll(r.out, n.says...) {
 				t.Errorf("exit code %d, %q:\n%s", r.code, r.err, r.out)
 			}
@@ -47,7 +47,7 @@ func TestNodesWarn(t *testing.T) {
 	if err := s.Kube.SetCordon("talos-test03", true, "kubectl"); err != nil {
 		t.Fatal(err)
 	}
-	r := command(t, nil, s.args("nodes")...)
+	r := command(t, nil, s.args("nodes", "--timeout=60s")...)
 	if r.code != 1 || !containsAll(r.out, "SchedulingDisabled", "cordoned by kubectl", "talconfig.yaml says worker") {
 		t.Errorf("exit code %d, %q:\n%s", r.code, r.err, r.out)
 	}
@@ -57,7 +57,7 @@ func TestNodesForScripts(t *testing.T) {
 	for _, format := range []string{"json", "yaml"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			r := command(t, nil, "--demo=refused-node", "nodes", "-o", format)
+			r := command(t, nil, "--demo=refused-node", "nodes", "--timeout=60s", "-o", format)
 			if r.code != 2 {
 				t.Errorf("exit code %d: %s", r.code, r.err)
 			}
