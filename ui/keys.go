@@ -12,6 +12,10 @@ import (
 // key takes a key press. On a slow line esc and the key after it arrive
 // together, and look like one key with alt, which no binding uses.
 func (s *Shell) key(msg tea.KeyPressMsg) tea.Cmd {
+	if msg.Mod == tea.ModAlt && msg.Code == tea.KeyEscape {
+		esc := tea.KeyPressMsg{Code: tea.KeyEscape}
+		return tea.Batch(s.plainKey(esc), s.plainKey(esc))
+	}
 	if msg.Mod&^tea.ModShift == tea.ModAlt && unicode.IsPrint(msg.Code) {
 		letter := msg.Code
 		if msg.Mod.Contains(tea.ModShift) {

@@ -133,6 +133,9 @@ func TestEscTogetherWithTheNextKey(t *testing.T) {
 	f.send(tea.KeyPressMsg{Code: 'c', Mod: tea.ModAlt | tea.ModShift}) // C, with no contexts to choose from
 	f.misses(t, "Everywhere")
 	f.sees(t, "no context to switch to")
+	f.press("?")
+	f.send(tea.KeyPressMsg{Code: tea.KeyEscape, Mod: tea.ModAlt}) // two esc at once
+	f.misses(t, "Everywhere")
 }
 
 func TestQuit(t *testing.T) {
